@@ -1,0 +1,228 @@
+"""From logits to text: greedy decoding and beam search, for any model of the contract."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from transformer_lite.model import SequenceModel
+
+Model = SequenceModel[Any, Any]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One decoded target.
+
+    Attributes:
+        tokens: the ids, without `<bos>` and `<eos>`.
+        log_probability: natural log of the probability of the tokens (and of `<eos>`, if finished).
+        score: what beam search ranks by: `log_probability` over the length penalty.
+        finished: False when `max_length` cut it off before `<eos>`.
+    """
+
+    tokens: tuple[int, ...]
+    log_probability: float
+    score: float
+    finished: bool
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    """((5 + length) / 6)^alpha; alpha = 0 ranks by plain log probability.
+
+    Source: Wu et al. 2016 (GNMT), equation 14.
+    """
+    return float(((5 + length) / 6) ** alpha)
+
+
+@torch.no_grad()
+def greedy(
+    model: Model,
+    source: Int[Tensor, "B S"],
+    source_mask: Bool[Tensor, "B S"],
+    *,
+    bos: int,
+    eos: int,
+    max_length: int,
+) -> list[Hypothesis]:
+    """Write the most probable token, again and again, until `<eos>`.
+
+    Args:
+        model: any model of the contract; it is put in evaluation mode meanwhile.
+        source, source_mask: the encoded sources; True = real token, padding on the right.
+        bos, eos: ids of `<bos>` and `<eos>`.
+        max_length: largest number of tokens to write, `<eos>` counted in.
+
+    Returns:
+        One `Hypothesis` a source row.
+
+    Raises:
+        ValueError: `bos`, `eos` or `max_length` do not fit the model.
+    """
+    _check(model, bos, eos, max_length)
+    with _evaluation(model):
+        state = model.start(model.encode(source, source_mask), capacity=max_length)
+        rows = len(source)
+        token = torch.full((rows,), bos, device=source.device)
+        total = torch.zeros(rows, device=source.device)
+        active = torch.ones(rows, dtype=torch.bool, device=source.device)
+        written = []
+        for _ in range(max_length):
+            logits, state = model.step(state, token)
+            log_probability, token = logits.float().log_softmax(-1).max(-1)
+            total = total + log_probability * active
+            token = torch.where(active, token, eos)
+            written.append(token)
+            active = active & (token != eos)
+            if not active.any():
+                break
+    tokens = torch.stack(written, 1).tolist()
+    return [
+        _hypothesis(row, value, eos, alpha=0.0)
+        for row, value in zip(tokens, total.tolist(), strict=True)
+    ]
+
+
+def _hypothesis(tokens: list[int], log_probability: float, eos: int, alpha: float) -> Hypothesis:
+    finished = eos in tokens
+    length = tokens.index(eos) + 1 if finished else len(tokens)
+    return Hypothesis(
+        tokens=tuple(tokens[: length - 1 if finished else length]),
+        log_probability=log_probability,
+        score=log_probability / length_penalty(length, alpha),
+        finished=finished,
+    )
+
+
+@torch.no_grad()
+def beam(
+    model: Model,
+    source: Int[Tensor, "B S"],
+    source_mask: Bool[Tensor, "B S"],
+    *,
+    bos: int,
+    eos: int,
+    max_length: int,
+    width: int = 5,
+    alpha: float = 1.0,
+) -> list[list[Hypothesis]]:
+    """Keep the `width` most probable prefixes of every sentence at every length.
+
+    A hypothesis that ends among the best `width` is set aside; a sentence is done when `width`
+    have ended, or at `max_length`, where the unfinished ones join the list. A width of 1 is greedy
+    decoding. A narrow beam CAN end with a less probable target than greedy decoding does.
+
+    Args:
+        model, source, source_mask, bos, eos, max_length: as in `greedy`.
+        width: number of prefixes kept; at least 1.
+        alpha: exponent of the length penalty; 0 ranks by plain log probability.
+
+    Returns:
+        For each source row up to `width` hypotheses, best score first, finished before unfinished.
+
+    Raises:
+        ValueError: arguments that do not fit the model, or a width below 1.
+    """
+    _check(model, bos, eos, max_length)
+    if width < 1:
+        raise ValueError(f"width must be at least 1, but it is {width}")
+    search = _Beam(len(source), width, bos, eos, alpha, source.device)
+    with _evaluation(model):
+        state = model.start(model.encode(source, source_mask), capacity=max_length)
+        state = state.select(torch.arange(len(source)).repeat_interleave(width).to(source.device))
+        for _ in range(max_length):
+            logits, state = model.step(state, search.last)
+            rows = search.extend(logits.float().log_softmax(-1))
+            if rows is None:
+                break
+            state = state.select(rows)
+    return search.results()
+
+
+class _Beam:
+    """The prefixes of a batch: `live` sentences × `width` rows, side by side."""
+
+    def __init__(
+        self, sentences: int, width: int, bos: int, eos: int, alpha: float, device: torch.device
+    ) -> None:
+        self.width, self.eos, self.alpha, self.device = width, eos, alpha, device
+        self.last = torch.full((sentences * width,), bos, device=device)
+        self.tokens = torch.empty(sentences * width, 0, dtype=torch.long, device=device)
+        # All rows of a sentence begin alike: only the first may be extended, or all stay alike.
+        self.totals = torch.full((sentences, width), -torch.inf, device=device)
+        self.totals[:, 0] = 0.0
+        self.live = list(range(sentences))
+        self.ended: list[list[Hypothesis]] = [[] for _ in range(sentences)]
+
+    def extend(self, log_probabilities: Float[Tensor, "N V"]) -> Int[Tensor, " M"] | None:
+        """Add one token; returns the rows to go on with, or None when every sentence is done."""
+        sentences, width = self.totals.shape
+        vocabulary = log_probabilities.shape[1]
+        scores = self.totals[:, :, None] + log_probabilities.view(sentences, width, vocabulary)
+        # Twice the width: even if half of these end, `width` prefixes are left to extend.
+        count = min(2 * width, width * vocabulary)
+        totals, places = scores.flatten(1).topk(count)
+        tokens = places % vocabulary
+        rows = places // vocabulary + torch.arange(sentences, device=self.device)[:, None] * width
+        ends = tokens == self.eos
+        self._set_aside(rows, totals, ends)
+        # The extensions to keep: the best `width` that do not end, still best first.
+        order = ends.to(torch.int8).argsort(dim=1, stable=True)[:, :width]
+        alive = [i for i, index in enumerate(self.live) if len(self.ended[index]) < width]
+        if not alive:
+            self.live = []
+            return None
+        kept = torch.tensor(alive, device=self.device)
+        self.live = [self.live[i] for i in alive]
+        self.totals = totals.gather(1, order)[kept]
+        self.totals[ends.gather(1, order)[kept]] = -torch.inf  # a vocabulary too small to fill it
+        chosen = rows.gather(1, order)[kept].flatten()
+        self.last = tokens.gather(1, order)[kept].flatten()
+        self.tokens = torch.cat([self.tokens[chosen], self.last[:, None]], dim=1)
+        return chosen
+
+    def _set_aside(self, rows: Tensor, totals: Tensor, ends: Tensor) -> None:
+        """Move what ended among the best `width` of each sentence to `ended`."""
+        for i, place in (ends[:, : self.width] & totals[:, : self.width].isfinite()).nonzero():
+            ended = self.ended[self.live[i]]
+            if len(ended) < self.width:
+                tokens = [*self.tokens[rows[i, place]].tolist(), self.eos]
+                total = float(totals[i, place])
+                ended.append(_hypothesis(tokens, total, self.eos, self.alpha))
+
+    def results(self) -> list[list[Hypothesis]]:
+        """All hypotheses, best first; where too few ended, unfinished prefixes follow."""
+        tokens = self.tokens.view(*self.totals.shape, -1) if self.live else self.tokens
+        for i, index in enumerate(self.live):
+            for j in self.totals[i].isfinite().nonzero()[:, 0].tolist():
+                prefix = tokens[i, j].tolist()
+                total = float(self.totals[i, j])
+                self.ended[index].append(_hypothesis(prefix, total, self.eos, self.alpha))
+        rank: Callable[[Hypothesis], tuple[bool, float]] = lambda one: (one.finished, one.score)
+        return [sorted(one, key=rank, reverse=True)[: self.width] for one in self.ended]
+
+
+class _evaluation:  # noqa: N801  (used as a statement: `with _evaluation(model):`)
+    """Put a model in evaluation mode, and back in the mode it was in."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.mode = model, model.training
+
+    def __enter__(self) -> None:
+        self.model.eval()
+
+    def __exit__(self, *error: object) -> None:
+        self.model.train(self.mode)
+
+
+def _check(model: Model, bos: int, eos: int, max_length: int) -> None:
+    for name, value in (("bos", bos), ("eos", eos)):
+        if not 0 <= value < model.target_vocab:
+            raise ValueError(
+                f"{name}={value} lies outside the target vocabulary of {model.target_vocab} ids"
+            )
+    if max_length < 1:
+        raise ValueError(f"max_length must be at least 1, but it is {max_length}")
