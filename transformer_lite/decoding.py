@@ -1,6 +1,7 @@
 """From logits to text: greedy decoding and beam search, for any model of the contract."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,7 @@ def greedy(
         ValueError: `bos`, `eos` or `max_length` do not fit the model.
     """
     _check(model, bos, eos, max_length)
-    with _evaluation(model):
+    with evaluation_mode(model):
         state = model.start(model.encode(source, source_mask), capacity=max_length)
         rows = len(source)
         token = torch.full((rows,), bos, device=source.device)
@@ -130,7 +131,7 @@ def beam(
     if width < 1:
         raise ValueError(f"width must be at least 1, but it is {width}")
     search = _Beam(len(source), width, bos, eos, alpha, source.device)
-    with _evaluation(model):
+    with evaluation_mode(model):
         state = model.start(model.encode(source, source_mask), capacity=max_length)
         state = state.select(torch.arange(len(source)).repeat_interleave(width).to(source.device))
         for _ in range(max_length):
@@ -201,21 +202,21 @@ class _Beam:
                 prefix = tokens[i, j].tolist()
                 total = float(self.totals[i, j])
                 self.ended[index].append(_hypothesis(prefix, total, self.eos, self.alpha))
-        rank: Callable[[Hypothesis], tuple[bool, float]] = lambda one: (one.finished, one.score)
-        return [sorted(one, key=rank, reverse=True)[: self.width] for one in self.ended]
+        return [
+            sorted(one, key=lambda each: (each.finished, each.score), reverse=True)[: self.width]
+            for one in self.ended
+        ]
 
 
-class _evaluation:  # noqa: N801  (used as a statement: `with _evaluation(model):`)
-    """Put a model in evaluation mode, and back in the mode it was in."""
-
-    def __init__(self, model: Model) -> None:
-        self.model, self.mode = model, model.training
-
-    def __enter__(self) -> None:
-        self.model.eval()
-
-    def __exit__(self, *error: object) -> None:
-        self.model.train(self.mode)
+@contextmanager
+def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Switch dropout off inside a `with` block, and back to what it was."""
+    mode = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(mode)
 
 
 def _check(model: Model, bos: int, eos: int, max_length: int) -> None:

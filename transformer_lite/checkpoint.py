@@ -1,0 +1,218 @@
+"""Models on disk: safetensors and JSON in a folder that is there whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, load_model, save_file, save_model
+
+from transformer_lite.data import Tokenizer, tokenizer_from_json
+from transformer_lite.model import SequenceModel
+from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
+from transformer_lite.transformer import Transformer, TransformerConfig
+
+Model = SequenceModel[Any, Any]
+KINDS: dict[str, tuple[Any, Any]] = {
+    "transformer": (TransformerConfig, Transformer),
+    "seq2seq": (Seq2SeqConfig, Seq2Seq),
+}
+MANIFEST = "manifest.json"
+
+
+class CheckpointError(ValueError):
+    """A model folder that is missing, incomplete, altered, or not made for this use."""
+
+
+def build_model(kind: str, fields: dict[str, Any]) -> Model:
+    """A new model from its kind ("transformer" or "seq2seq") and the fields of its configuration.
+
+    Raises:
+        ValueError: unknown kind or field, or values that the configuration refuses.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {sorted(KINDS)}, but it is {kind!r}")
+    configuration, model = KINDS[kind]
+    unknown = sorted(set(fields) - set(configuration.__dataclass_fields__))
+    if unknown:
+        known = ", ".join(configuration.__dataclass_fields__)
+        raise ValueError(f"a {kind} has no field {', '.join(unknown)}; its fields are {known}")
+    built: Model = model(configuration(**fields))
+    return built
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a model folder holds.
+
+    Attributes:
+        model: the model, in evaluation mode, on the CPU.
+        source, target: the tokenizers of both sides (one object where the vocabulary is joint).
+        longest_source: longest source it was trained on, in tokens, `<eos>` counted in.
+        task: the corpus it was trained on: `name` and the other arguments of `data.load`.
+    """
+
+    model: Model
+    source: Tokenizer
+    target: Tokenizer
+    longest_source: int
+    task: dict[str, Any]
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder to fill, which becomes `folder` in one step when the block ends.
+
+    A process that dies at any moment leaves either nothing or the whole folder behind (and perhaps
+    a `.partial` one, which nobody reads). A manifest of SHA-256 sums goes in last.
+
+    Raises:
+        FileExistsError: `folder` exists; a checkpoint is never overwritten.
+        OSError: the disk is full or not writable; the partial folder is removed.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists already; a checkpoint is never overwritten")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        sums = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+        (partial / MANIFEST).write_text(json.dumps(sums, indent=1))
+        for path in partial.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def check_folder(folder: Path) -> None:
+    """Raise CheckpointError unless every file of `folder` is what its manifest says."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise CheckpointError(
+            f"{folder} is not a model folder: it has no {MANIFEST}. Give the folder of a run "
+            "that has a checkpoint, or of a checkpoint"
+        )
+    try:
+        sums = json.loads(manifest.read_text())
+    except ValueError:
+        raise CheckpointError(f"{manifest} is damaged: it is not JSON") from None
+    for name, expected in sums.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{folder} is incomplete: {name} is missing")
+        if _sha256(path) != expected:
+            raise CheckpointError(
+                f"{path} was altered or damaged: its SHA-256 is not the one in {MANIFEST}. "
+                "Use another checkpoint, or train again"
+            )
+
+
+def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | None = None,
+         progress: dict[str, Any] | None = None) -> None:  # fmt: skip
+    """Write a model folder in one step.
+
+    Args:
+        folder: where; it must not exist.
+        saved: the model, its tokenizers and what a translator needs to know.
+        optimizer: also keep the optimiser's state, so that training can go on.
+        progress: JSON-able facts of the training run ("steps_done", validation metrics, …).
+    """
+    kind = next(name for name, (_, model) in KINDS.items() if isinstance(saved.model, model))
+    config = saved.model.config
+    assert isinstance(config, TransformerConfig | Seq2SeqConfig)
+    about = {
+        "kind": kind,
+        "config": asdict(config),
+        "task": saved.task,
+        "longest_source": saved.longest_source,
+    }
+    joint = saved.source is saved.target
+    tokenizers = {
+        "source": saved.source.to_json(),
+        "target": None if joint else saved.target.to_json(),  # None: the same one
+    }
+    with atomic_folder(folder) as partial:
+        save_model(saved.model, str(partial / "model.safetensors"))
+        write_json(partial / "model.json", about)
+        write_json(partial / "tokenizers.json", tokenizers)
+        if optimizer is not None:
+            save_file(_optimizer_tensors(saved.model, optimizer), partial / "optimizer.safetensors")
+        if progress is not None:
+            write_json(partial / "progress.json", progress)
+
+
+def load(folder: Path) -> SavedModel:
+    """Read a model folder.
+
+    Raises:
+        CheckpointError: it is missing, incomplete, altered, or of another version of the package.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no folder {folder}; give a model folder or a run folder")
+    check_folder(folder)
+    about = json.loads((folder / "model.json").read_text())
+    tokenizers = json.loads((folder / "tokenizers.json").read_text())
+    source = tokenizer_from_json(tokenizers["source"])
+    target = source if tokenizers["target"] is None else tokenizer_from_json(tokenizers["target"])
+    try:
+        model = build_model(about["kind"], about["config"])
+        load_model(model, str(folder / "model.safetensors"))
+    except (RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{folder} does not fit this version of the package: {error}") from (
+            error
+        )
+    return SavedModel(model.eval(), source, target, about["longest_source"], about["task"])
+
+
+def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put model and optimiser back where the checkpoint left them; returns its progress.
+
+    Raises:
+        CheckpointError: the folder is damaged, keeps no optimiser, or belongs to another model.
+    """
+    check_folder(folder)
+    if not (folder / "optimizer.safetensors").is_file():
+        raise CheckpointError(f"{folder} keeps no optimiser state: it cannot be trained on")
+    try:
+        load_model(model, str(folder / "model.safetensors"))
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder} holds another model than this run's: {error}") from error
+    tensors = load_file(folder / "optimizer.safetensors")
+    for name, parameter in model.named_parameters():
+        prefix = f"{name}/"
+        optimizer.state[parameter] = {
+            key.removeprefix(prefix): value
+            for key, value in tensors.items()
+            if key.startswith(prefix)
+        }
+    progress: dict[str, Any] = json.loads((folder / "progress.json").read_text())
+    return progress
+
+
+def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """The optimiser's state by parameter name, so that the order of parameters does not matter."""
+    return {
+        f"{name}/{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON that people can read and compare: indented, Hangul as it is."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,182 @@
+"""The command `transformer-lite`: data, train, evaluate, translate, explain."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transformer_lite import data, evaluation, runs
+from transformer_lite.data import encode_pairs
+from transformer_lite.recipe import Recipe, shipped_recipes
+from transformer_lite.translator import Translator
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Train and use small sequence-to-sequence models.",
+)
+
+Model = Annotated[
+    str, typer.Option(help='A run folder, a model folder, or "pocket" (ships with the package).')
+]
+Beam = Annotated[int, typer.Option(min=1, help="Beam width; 1 decodes greedily.")]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Say in one line what went wrong and what to do, instead of a traceback."""
+    try:
+        yield
+    except (ValueError, OSError, FloatingPointError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command("data")
+def data_command(
+    name: Annotated[str, typer.Argument(help="copy, reverse, dates, pocket or multi30k")],
+) -> None:
+    """Make or fetch a corpus, check it, and show what is in it.
+
+    Example: transformer-lite data pocket
+    """
+    with plain_errors():
+        typer.echo(data.describe(data.load(name)))
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(help=f"One of {', '.join(shipped_recipes())}, or the path of a TOML file."),
+    ],
+    run: Annotated[Path | None, typer.Option(help="The run folder [default: runs/RECIPE].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    steps: Annotated[int | None, typer.Option(help="Train this many steps instead.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Use this seed instead.")] = None,
+) -> None:
+    """Train a model as a recipe says; Ctrl-C stops it, --resume goes on.
+
+    Example: transformer-lite train pocket --run runs/my-pocket
+    """
+    with plain_errors():
+        chosen = Recipe.load(recipe)
+        training = chosen.training
+        if steps is not None:
+            training = replace(training, steps=steps)
+        if seed is not None:
+            training = replace(training, seed=seed)
+        chosen = replace(chosen, training=training)
+        folder = run or Path("runs") / Path(recipe).stem
+        try:
+            best = runs.train(chosen, folder, resume=resume)
+        except KeyboardInterrupt:
+            typer.echo(f"stopped; go on with: transformer-lite train {recipe} --run {folder} "
+                       "--resume", err=True)  # fmt: skip
+            raise typer.Exit(130) from None
+        typer.echo(f"best checkpoint: {best}")
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    split: Annotated[str, typer.Option(help="test or valid")] = "test",
+    beam: Beam = 1,
+    alpha: Annotated[float, typer.Option(help="Length penalty of the beam.")] = 1.0,
+    lowercase: Annotated[bool, typer.Option(help="Compare without case in BLEU.")] = True,
+) -> None:
+    """Score a model on the corpus it was trained for: loss, exact match, BLEU, alignment error.
+
+    Example: transformer-lite evaluate --model runs/multi30k --beam 5
+    """
+    with plain_errors():
+        if split not in ("test", "valid"):
+            raise ValueError(f"split must be test or valid, but it is {split!r}")
+        translator = Translator.load(model)
+        corpus = data.load(**translator.task)
+        pairs = corpus.test if split == "test" else corpus.valid
+        examples = encode_pairs(pairs, translator.source, translator.target)
+        forced = evaluation.teacher_forced(translator.model, examples)
+        decoded = evaluation.decode_all(
+            translator.model, examples, width=beam, alpha=alpha, progress=True
+        )
+        exact = evaluation.exact_match(
+            [list(one.tokens) for one in decoded], [one.target for one in examples]
+        )
+        typer.echo(f"{corpus.name}, {split}: {len(pairs):,} pairs, beam {beam}")
+        typer.echo(f"loss            {forced.loss:.3f} nats a token (teacher forced)")
+        typer.echo(f"token accuracy  {forced.accuracy:.4f} (teacher forced)")
+        typer.echo(f"exact match     {exact:.4f} (free running)")
+        if corpus.units != "characters":
+            texts = [translator.target.decode(one.tokens) for one in decoded]
+            bleu = evaluation.bleu(texts, [pair.target for pair in pairs], lowercase=lowercase)
+            typer.echo(f"BLEU            {bleu.score:.2f}  [{bleu.signature}]")
+        if all(pair.sure for pair in pairs):
+            errors = evaluation.alignment_by_layer(
+                translator.model,
+                examples,
+                [pair.sure for pair in pairs],
+                [pair.possible for pair in pairs],
+            )
+            for name, error in errors.items():
+                typer.echo(f"alignment error {error:.4f} ({name}, heads averaged)")
+
+
+@app.command()
+def translate(
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Sentences; without any, one a line is read.")
+    ] = None,
+    model: Model = "pocket",
+    beam: Beam = 1,
+) -> None:
+    """Translate sentences.
+
+    Example: transformer-lite translate --model runs/multi30k "Ein Hund rennt durch den Schnee."
+    """
+    with plain_errors():
+        sentences = text or [line.strip() for line in sys.stdin if line.strip()]
+        if not sentences:
+            raise ValueError("there is nothing to translate: give a sentence in quotation marks")
+        for translation in Translator.load(model)(sentences, width=beam):
+            typer.echo(translation)
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="One sentence.")],
+    model: Model = "pocket",
+    name: Annotated[
+        str | None, typer.Option("--map", help="decoder.0.cross, …; all layers averaged if absent.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw the map into this file (.png, .svg, .pdf).")
+    ] = None,
+    beam: Beam = 1,
+) -> None:
+    """Translate one sentence and show which source words each target word looked at.
+
+    Example: transformer-lite explain "the cat eats an apple" --picture map.png
+    """
+    with plain_errors():
+        explanation = Translator.load(model).explain(text, width=beam)
+        typer.echo(explanation.translation)
+        typer.echo(explanation.as_text(name))
+        if picture is not None:
+            from transformer_lite import plots  # drawing takes a second to load: only on demand
+
+            target, source, weights = explanation.by_word(name)
+            plots.attention_map(weights, source, target)
+            plots.save(picture)
+            typer.echo(f"drawn: {picture}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

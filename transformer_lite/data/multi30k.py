@@ -1,0 +1,147 @@
+"""Multi30k, German and English: 29,000 captions with translations, and two held-out sets.
+
+Source: Elliott, Frank, Sima'an and Specia (2016), "Multi30K: Multilingual English-German Image
+Descriptions", task 1, raw text, from the authors' repository. It is research data of its
+authors and no part of this package: it is fetched once, checked against SHA-256 sums and kept
+in the user's cache folder.
+"""
+
+import gzip
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pooch
+
+from transformer_lite.data.pairs import Corpus, Pair
+
+FOLDER_VARIABLE = "TRANSFORMER_LITE_DATA"
+REPOSITORY_PAGE = "https://github.com/multi30k/dataset"
+MIRRORS = (
+    "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/",
+    "https://cdn.jsdelivr.net/gh/multi30k/dataset@master/data/task1/raw/",
+)
+TIMEOUT_SECONDS = 20
+LANGUAGES = ("de", "en")
+# Our split -> (the name the files have, how many lines each must hold).
+SPLITS = {
+    "train": ("train", 29_000),
+    "valid": ("val", 1_014),
+    "test": ("test_2016_flickr", 1_000),
+}
+SHA256 = {
+    "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+    "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+    "val.de.gz": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+    "val.en.gz": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+    "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+    "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+}
+
+
+def load_multi30k(*, seed: int = 0, source: str = "de", target: str = "en") -> Corpus:
+    """Load the corpus in either direction; test is the 2016 test set (test_2016_flickr).
+
+    The folder named by TRANSFORMER_LITE_DATA is looked in first (multi30k/train.de.gz and so
+    on), then the cache, then the network. `seed` is taken for the sake of a common interface:
+    nothing is drawn. Raises ValueError for other languages, an altered file or wrong line
+    counts, FileNotFoundError for a named folder that lacks a file, ConnectionError when no
+    mirror answers.
+    """
+    del seed
+    if {source, target} != set(LANGUAGES):
+        raise ValueError(
+            f"source, target: expected de and en, one each, got {source!r} and {target!r}"
+        )
+    train, valid, test = (_read_split(split, source, target) for split in SPLITS)
+    return Corpus("multi30k", "subwords", train, valid, test, joint=True)
+
+
+def is_at_hand() -> bool:
+    """Tell whether the corpus can be had without a network: a folder is named or all is cached."""
+    if os.environ.get(FOLDER_VARIABLE):
+        return True
+    return all(_has_sum(cache_folder() / name, SHA256[name]) for name in SHA256)
+
+
+def cache_folder() -> Path:
+    """Give the folder that fetched files are kept in."""
+    return Path(pooch.os_cache("transformer_lite")) / "multi30k"
+
+
+def find_file(name: str) -> Path:
+    """Give the path of one checked file of SHA256, fetching it where it must be.
+
+    Raises what `load_multi30k` does.
+    """
+    folder = os.environ.get(FOLDER_VARIABLE)
+    return _find_in_folder(Path(folder), name) if folder else _fetch(name)
+
+
+def _read_split(split: str, source: str, target: str) -> tuple[Pair, ...]:
+    stem, expected = SPLITS[split]
+    sides = [_read_lines(find_file(f"{stem}.{language}.gz")) for language in (source, target)]
+    counts = [len(side) for side in sides]
+    if counts != [expected, expected]:
+        raise ValueError(
+            f"multi30k {split}: expected {expected:,} lines in each language, got "
+            f"{counts[0]:,} ({source}) and {counts[1]:,} ({target})"
+        )
+    return tuple(Pair(left, right) for left, right in zip(*sides, strict=True))
+
+
+def _read_lines(path: Path) -> Sequence[str]:
+    text = gzip.decompress(path.read_bytes()).decode("utf-8")
+    # Not splitlines(): it would also break lines at rarer Unicode separators.
+    return [line.strip() for line in text.removesuffix("\n").split("\n")]
+
+
+def _find_in_folder(folder: Path, name: str) -> Path:
+    path = folder / "multi30k" / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{FOLDER_VARIABLE}={folder}: expected the file {path}, found none; "
+            f"put it there or unset {FOLDER_VARIABLE} to have it fetched"
+        )
+    if not _has_sum(path, SHA256[name]):
+        raise ValueError(
+            f"{path}: expected the SHA-256 sum {SHA256[name]}, got {_sha256(path)}; the file is "
+            f"truncated or altered, take it again from {REPOSITORY_PAGE} (data/task1/raw)"
+        )
+    return path
+
+
+def _fetch(name: str) -> Path:
+    """Take a file from the cache or from the first mirror that gives it unaltered."""
+    reasons = []
+    progress = sys.stderr.isatty()
+    for mirror in MIRRORS:
+        try:
+            path = pooch.retrieve(
+                mirror + name,
+                known_hash=f"sha256:{SHA256[name]}",
+                fname=name,
+                path=cache_folder(),
+                downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT_SECONDS),
+            )
+        # ValueError: the sum is off. OSError: no network, no such file, no space to write.
+        except (OSError, ValueError) as error:
+            reasons.append(f"  {mirror}{name}: {error}")
+        else:
+            return Path(path)
+    tried = "\n".join(reasons)
+    raise ConnectionError(
+        f"multi30k: expected {name} from one of {len(MIRRORS)} addresses, got none:\n{tried}\n"
+        f"By hand: download {', '.join(SHA256)} from {REPOSITORY_PAGE} (data/task1/raw), put "
+        f"them into a folder called multi30k and set {FOLDER_VARIABLE} to the folder above it."
+    )
+
+
+def _has_sum(path: Path, expected: str) -> bool:
+    return path.is_file() and _sha256(path) == expected
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

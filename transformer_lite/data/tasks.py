@@ -1,0 +1,186 @@
+"""Tasks made in code, without a network: copying, reversing, and reading dates.
+
+All draws come from one `random.Random` seeded with the name of the task and the seed: the same
+call gives the same corpus everywhere.
+"""
+
+from collections.abc import Callable, Container
+from datetime import date, timedelta
+from random import Random
+from string import ascii_lowercase
+
+from transformer_lite.data.pairs import Corpus, Pair
+
+# Our own names: those of the `datetime` module change with the reader's locale.
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2099, 12, 31)
+DATES = (LAST_DAY - FIRST_DAY).days + 1
+
+# The month is always a word and the year always has four digits, so each text means one day.
+DATE_FORMATS = (
+    "{day} {month} {year}",
+    "{day:02d} {month} {year}",
+    "{month} {day}, {year}",
+    "{month} {ordinal}, {year}",
+    "the {ordinal} of {month} {year}",
+    "{ordinal} of {month}, {year}",
+    "{short_month} {day}, {year}",
+    "{day} {short_month} {year}",
+    "{day:02d}-{short_month}-{year}",
+    "{year} {month} {day}",
+    "{year}/{short_month}/{day:02d}",
+    "{weekday}, {day} {month} {year}",
+    "{weekday}, {month} {day}, {year}",
+    "{weekday} the {ordinal} of {month} {year}",
+    "{short_weekday} {day} {short_month} {year}",
+    "{short_weekday}, {short_month} {ordinal} {year}",
+)
+REDRAWS = 30  # tries to find a string that no other split has
+
+
+def load_copy(
+    *,
+    seed: int = 0,
+    letters: int = 26,
+    shortest: int = 3,
+    longest: int = 12,
+    train: int = 20_000,
+    valid: int = 500,
+    test: int = 500,
+) -> Corpus:
+    """Random strings of the first `letters` letters; the target is the source.
+
+    Lengths are uniform from `shortest` to `longest`. Strings of valid and test are not in train
+    where enough strings of their length exist. Raises ValueError for impossible sizes.
+    """
+    _check_sizes(train=train, valid=valid, test=test)
+    return _letters("copy", _same, seed, letters, (shortest, longest), (train, valid, test))
+
+
+def load_reverse(
+    *,
+    seed: int = 0,
+    letters: int = 26,
+    shortest: int = 3,
+    longest: int = 12,
+    train: int = 20_000,
+    valid: int = 500,
+    test: int = 500,
+) -> Corpus:
+    """Random strings of the first `letters` letters; the target is the source backwards.
+
+    Options and errors are those of `load_copy`.
+    """
+    _check_sizes(train=train, valid=valid, test=test)
+    return _letters("reverse", _backwards, seed, letters, (shortest, longest), (train, valid, test))
+
+
+def load_dates(*, seed: int = 0, train: int = 20_000, valid: int = 500, test: int = 500) -> Corpus:
+    """Dates as people write them, in sixteen ways; the target is ISO 8601, like 2021-03-09.
+
+    The days lie between 1900 and 2099. A day of one split occurs in no other. Raises ValueError
+    for sizes below one or a valid and test split that take most days there are.
+    """
+    _check_sizes(train=train, valid=valid, test=test)
+    if valid + test > DATES // 2:
+        raise ValueError(
+            f"valid, test: expected at most {DATES // 2} together, so that half the days are "
+            f"left to train on, got {valid} and {test}"
+        )
+    random = Random(f"dates {seed}")
+    days = list(range(DATES))
+    random.shuffle(days)
+    held_out, others = days[: valid + test], days[valid + test :]
+    return Corpus(
+        name="dates",
+        units="characters",
+        # Days may come back in another format; with 64 % or more of them unused nothing is lost.
+        train=tuple(_date_pair(random, random.choice(others)) for _ in range(train)),
+        valid=tuple(_date_pair(random, day) for day in held_out[:valid]),
+        test=tuple(_date_pair(random, day) for day in held_out[valid:]),
+        joint=False,
+    )
+
+
+def write_date(day: date, date_format: str) -> str:
+    """Write a day in one of DATE_FORMATS."""
+    month, weekday = MONTHS[day.month - 1], WEEKDAYS[day.weekday()]
+    return date_format.format(
+        day=day.day,
+        year=day.year,
+        month=month,
+        weekday=weekday,
+        short_month=month[:3],
+        short_weekday=weekday[:3],
+        ordinal=f"{day.day}{_ordinal_ending(day.day)}",
+    )
+
+
+def _ordinal_ending(number: int) -> str:
+    if number in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+
+
+def _date_pair(random: Random, offset: int) -> Pair:
+    day = FIRST_DAY + timedelta(days=offset)
+    return Pair(write_date(day, random.choice(DATE_FORMATS)), day.isoformat())
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _backwards(text: str) -> str:
+    return text[::-1]
+
+
+def _letters(
+    name: str,
+    answer: Callable[[str], str],
+    seed: int,
+    letters: int,
+    lengths: tuple[int, int],
+    sizes: tuple[int, int, int],
+) -> Corpus:
+    """Draw the three splits of a letter task, each apart from those before it."""
+    shortest, longest = lengths
+    if not 1 <= letters <= len(ascii_lowercase):
+        raise ValueError(f"letters: expected a number from 1 to 26, got {letters}")
+    if not 1 <= shortest <= longest:
+        raise ValueError(
+            "shortest, longest: expected 1 <= shortest <= longest, "
+            f"got {shortest} and {longest}; swap or raise them"
+        )
+    random = Random(f"{name} {seed}")
+    alphabet = ascii_lowercase[:letters]
+    used: set[str] = set()
+    splits = []
+    for size in sizes:
+        texts = [_draw(random, alphabet, random.randint(*lengths), used) for _ in range(size)]
+        used.update(texts)
+        splits.append(tuple(Pair(text, answer(text)) for text in texts))
+    train, valid, test = splits
+    return Corpus(name, "characters", train, valid, test, joint=True)
+
+
+def _draw(random: Random, alphabet: str, length: int, used: Container[str]) -> str:
+    """Draw a string that is not used, or any string where unused ones are hard to find.
+
+    The length stays as it was drawn: redrawing it as well would make short strings rare.
+    """
+    for _ in range(REDRAWS):
+        text = "".join(random.choices(alphabet, k=length))
+        if text not in used:
+            break
+    return text
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name}: expected at least 1 pair, got {size}; ask for more")

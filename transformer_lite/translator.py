@@ -1,0 +1,208 @@
+"""Text in, text out, and the attention maps behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from transformer_lite import checkpoint, runs
+from transformer_lite.checkpoint import CheckpointError, SavedModel
+from transformer_lite.data import EOS, SPECIALS, Example, collate
+from transformer_lite.data.pocket import gloss
+from transformer_lite.data.subword import WORD_START
+from transformer_lite.evaluation import decode_all
+
+SHIPPED = {"pocket": Path(__file__).parent / "pocket"}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A translation and where the model looked while it wrote each token.
+
+    Attributes:
+        translation: the text.
+        source_tokens: S tokens that the model read, `<eos>` last.
+        target_tokens: T tokens that it wrote, `<eos>` last (unless it was cut off).
+        maps: attention by name ("decoder.1.cross", "encoder.0.self", …), Float[H, T, S] each; row
+            t belongs to the token written at t.
+        target_labels: `target_tokens`, with romanisation and meaning where they are Korean.
+    """
+
+    translation: str
+    source_tokens: list[str]
+    target_tokens: list[str]
+    maps: dict[str, Tensor]
+    target_labels: list[str]
+
+    def cross(self, name: str | None = None) -> Float[Tensor, "T S"]:
+        """Which source tokens each target token looked at, averaged over heads.
+
+        Args:
+            name: one map ("decoder.0.cross"); None averages those of all decoder layers.
+
+        Raises:
+            ValueError: there is no such map (a model without attention has none at all).
+        """
+        names = [one for one in self.maps if one.endswith(".cross")]
+        if name is not None and name not in self.maps:
+            raise ValueError(f"there is no map {name!r}; this model has {', '.join(self.maps)}")
+        if not names:
+            raise ValueError("this model has no attention, so it has no attention maps")
+        chosen = names if name is None else [name]
+        return torch.stack([self.maps[one].mean(0) for one in chosen]).mean(0)
+
+    def by_word(
+        self, name: str | None = None
+    ) -> tuple[list[str], list[str], Float[Tensor, "T2 S2"]]:
+        """Like `cross`, with the pieces of each word taken together.
+
+        Weights are summed over the pieces of a source word and averaged over the pieces of a
+        target word, so that rows still sum to 1.
+
+        Returns:
+            Target words, source words, and their weights.
+        """
+        source, target = word_groups(self.source_tokens), word_groups(self.target_tokens)
+        weights = self.cross(name)
+        columns = torch.stack([weights[:, group].sum(1) for group in source], dim=1)
+        rows = torch.stack([columns[group].mean(0) for group in target])
+        return _words(self.target_labels, target), _words(self.source_tokens, source), rows
+
+    def as_text(self, name: str | None = None, most: int = 3) -> str:
+        """The map in words: a line for each target word, with the words it looked at most."""
+        target, source, weights = self.by_word(name)
+        width = max(len(word) for word in target)
+        lines = []
+        for word, row in zip(target, weights, strict=True):
+            values, places = row.topk(min(most, len(source)))
+            looked = [
+                f"{source[place]} {value:.2f}"
+                for value, place in zip(values.tolist(), places.tolist(), strict=True)
+            ]
+            lines.append(f"{word:<{width}}  ←  {', '.join(looked)}")
+        return "\n".join(lines)
+
+
+class Translator:
+    """A trained model with its tokenizers.
+
+    Args:
+        saved: what a model folder holds; see `load`.
+    """
+
+    def __init__(self, saved: SavedModel) -> None:
+        self.model, self.source, self.target = saved.model, saved.source, saved.target
+        self.longest_source = saved.longest_source
+        self.task = saved.task
+
+    @classmethod
+    def load(cls, path_or_name: str | Path) -> "Translator":
+        """A translator from disk.
+
+        Args:
+            path_or_name: "pocket" (English → Korean, ships with the package), a run folder (its
+                best checkpoint is taken), or a model folder.
+
+        Raises:
+            CheckpointError: there is no such model, or it is damaged.
+        """
+        path = SHIPPED.get(str(path_or_name), Path(path_or_name))
+        if not path.is_dir():
+            raise CheckpointError(
+                f"there is no model {str(path_or_name)!r}: give a run folder, a checkpoint folder, "
+                f"or one of {', '.join(SHIPPED)}"
+            )
+        if not (path / checkpoint.MANIFEST).is_file() and (path / "checkpoints").is_dir():
+            path = runs.best_checkpoint(path)
+        return cls(checkpoint.load(path))
+
+    @overload
+    def __call__(self, text: str, width: int = 1) -> str: ...
+    @overload
+    def __call__(self, text: list[str], width: int = 1) -> list[str]: ...
+    def __call__(self, text: str | list[str], width: int = 1) -> str | list[str]:
+        """Translate one text, or a list of texts.
+
+        Args:
+            text: one sentence, or several.
+            width: 1 decodes greedily, more by beam search.
+
+        Raises:
+            ValueError: a text is empty, has symbols the model never saw, or is too long.
+        """
+        if isinstance(text, str):
+            return self([text], width)[0]
+        examples = [self._encode(one) for one in text]
+        return [self.target.decode(one.tokens) for one in decode_all(
+            self.model, examples, width=width)]  # fmt: skip
+
+    @torch.no_grad()
+    def explain(self, text: str, width: int = 1) -> Explanation:
+        """Translate one text and keep every attention map.
+
+        Args:
+            text: one sentence.
+            width: as for calling.
+
+        Raises:
+            ValueError: as for calling.
+        """
+        source = self._encode(text).source
+        hypothesis = decode_all(self.model, [Example(source, [])], width=width)[0]
+        batch = collate([Example(source, list(hypothesis.tokens))])
+        _, record = self.model(batch.source, batch.source_mask, batch.target_in, need_weights=True)
+        written = [*hypothesis.tokens, *([EOS] if hypothesis.finished else [])]
+        tokens = self.target.tokens(written)
+        # Row t of a decoder's map belongs to token t; a translation cut off has no row for <eos>.
+        maps = {
+            name: weights[0] if name.startswith("encoder") else weights[0, :, : len(written)]
+            for name, weights in record.items()
+        }
+        return Explanation(
+            translation=self.target.decode(hypothesis.tokens),
+            source_tokens=self.source.tokens(source),
+            target_tokens=tokens,
+            maps=maps,
+            target_labels=_korean_labels(tokens) if self.task["name"] == "pocket" else tokens,
+        )
+
+    def _encode(self, text: str) -> Example:
+        source = [*self.source.encode(text), EOS]
+        if len(source) > self.longest_source:
+            raise ValueError(
+                f"this text has {len(source)} tokens, but the model was trained on at most "
+                f"{self.longest_source}; translate it in shorter sentences"
+            )
+        return Example(source, [])
+
+
+def word_groups(tokens: Sequence[str]) -> list[list[int]]:
+    """The positions of the pieces of each word; without word marks every token is a word."""
+    marked = any(token.startswith(WORD_START) for token in tokens)
+    groups: list[list[int]] = []
+    for position, token in enumerate(tokens):
+        begins = token.startswith(WORD_START) or token in SPECIALS
+        if groups and marked and not begins:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return groups
+
+
+def _words(tokens: Sequence[str], groups: Sequence[Sequence[int]]) -> list[str]:
+    return ["".join(tokens[i] for i in group).replace(WORD_START, "") for group in groups]
+
+
+def _korean_labels(tokens: Sequence[str]) -> list[str]:
+    labels = []
+    for token in tokens:
+        if token in SPECIALS:
+            labels.append(token)
+        else:
+            known = gloss(token)
+            labels.append(f"{token} {known.romanisation} “{known.meaning}”")
+    return labels
