@@ -1,5 +1,6 @@
 """Models on disk: safetensors and JSON in a folder that is there whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 
 from transformer_lite.data import Tokenizer, tokenizer_from_json
@@ -24,6 +26,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "seq2seq": (Seq2SeqConfig, Seq2Seq),
 }
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"  # the ending of a folder that nobody reads
 
 
 class CheckpointError(ValueError):
@@ -78,7 +81,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists already; a checkpoint is never overwritten")
-    partial = folder.with_name(folder.name + ".partial")
+    partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -89,9 +92,19 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         partial.rename(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, SafetensorError):  # its own class, also for a full disk
+            raise OSError(errno.EIO, str(error)) from error
         raise
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a model folder so that a process that dies meanwhile leaves no half of it behind."""
+    doomed = folder.with_name(folder.name + PARTIAL)
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
 
 
 def check_folder(folder: Path) -> None:
@@ -105,11 +118,18 @@ def check_folder(folder: Path) -> None:
     try:
         sums = json.loads(manifest.read_text())
     except ValueError:
-        raise CheckpointError(f"{manifest} is damaged: it is not JSON") from None
+        sums = None
+    if not isinstance(sums, dict) or not sums:
+        raise CheckpointError(
+            f"{manifest} is damaged: it is not a JSON table of SHA-256 sums. "
+            "Use another checkpoint, or train again"
+        )
     for name, expected in sums.items():
         path = folder / name
         if not path.is_file():
-            raise CheckpointError(f"{folder} is incomplete: {name} is missing")
+            raise CheckpointError(
+                f"{folder} is incomplete: {name} is missing. Use another checkpoint, or train again"
+            )
         if _sha256(path) != expected:
             raise CheckpointError(
                 f"{path} was altered or damaged: its SHA-256 is not the one in {MANIFEST}. "
@@ -160,8 +180,8 @@ def load(folder: Path) -> SavedModel:
     if not folder.is_dir():
         raise CheckpointError(f"there is no folder {folder}; give a model folder or a run folder")
     check_folder(folder)
-    about = json.loads((folder / "model.json").read_text())
-    tokenizers = json.loads((folder / "tokenizers.json").read_text())
+    about = read_json(folder / "model.json")
+    tokenizers = read_json(folder / "tokenizers.json")
     source = tokenizer_from_json(tokenizers["source"])
     target = source if tokenizers["target"] is None else tokenizer_from_json(tokenizers["target"])
     try:
@@ -195,8 +215,7 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
-    progress: dict[str, Any] = json.loads((folder / "progress.json").read_text())
-    return progress
+    return read_json(folder / "progress.json")
 
 
 def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -206,6 +225,12 @@ def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[s
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state[parameter].items()
     }
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def write_json(path: Path, content: object) -> None:

@@ -1,5 +1,6 @@
 """The command `transformer-lite`: data, train, evaluate, translate, explain."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +78,11 @@ def train(
         try:
             best = runs.train(chosen, folder, resume=resume)
         except KeyboardInterrupt:
-            typer.echo(f"stopped; go on with: transformer-lite train {recipe} --run {folder} "
-                       "--resume", err=True)  # fmt: skip
+            command = ["transformer-lite", "train", recipe, "--run", str(folder)]
+            command += [] if steps is None else ["--steps", str(steps)]
+            command += [] if seed is None else ["--seed", str(seed)]
+            command += ["--resume"] if runs.holds_run(folder) else []
+            typer.echo(f"stopped; go on with: {shlex.join(command)}", err=True)
             raise typer.Exit(130) from None
         typer.echo(f"best checkpoint: {best}")
 

@@ -108,7 +108,8 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
             (logits, state), or (logits, state, record).
 
         Raises:
-            ValueError: a token lies outside the target vocabulary, or the state was used already.
+            ValueError: not one token a row, a token outside the target vocabulary, or a state
+                whose cache has gone on without it (a recurrent state can be used again).
         """
         record = AttentionRecord() if need_weights else None
         features, state = self.advance(state, token, record)
@@ -173,6 +174,20 @@ def _check_ids(name: str, ids: Tensor) -> None:
         raise ValueError(
             f"{name} must be a batch of token ids, Int[B, length], but it has shape "
             f"{tuple(ids.shape)} and dtype {ids.dtype}"
+        )
+    if ids.numel() == 0:
+        raise ValueError(
+            f"{name} must hold at least one row of at least one token, but its shape is "
+            f"{tuple(ids.shape)}"
+        )
+
+
+def check_token(token: Tensor, rows: int) -> None:
+    """Raise ValueError unless `token` has one id for each of the `rows` of a state."""
+    if token.shape != (rows,):
+        raise ValueError(
+            f"token must hold one id for each of the state's {rows} rows, but its shape is "
+            f"{tuple(token.shape)}"
         )
 
 

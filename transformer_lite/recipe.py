@@ -2,9 +2,11 @@
 
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from transformer_lite.data import build_tokenizers
 from transformer_lite.training import TrainingConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -74,21 +76,24 @@ class Recipe:
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> "Recipe":
         """A recipe from its tables; the inverse of `to_dict`."""
-        _check_keys("a recipe", tables, cls)
+        _check_keys("a recipe", tables, _names(cls))
         for required, key in (("task", "name"), ("model", "kind")):
             if key not in tables.get(required, {}):
                 raise ValueError(f"a recipe needs the table [{required}] with the key {key!r}")
         training = dict(tables.get("training", {}))
-        _check_keys("[training]", training, TrainingConfig)
+        _check_keys("[training]", training, _names(TrainingConfig))
         if "betas" in training:
             training["betas"] = tuple(training["betas"])
         validation = tables.get("validation", {})
-        _check_keys("[validation]", validation, Validation)
+        _check_keys("[validation]", validation, _names(Validation))
+        tokenizer = dict(tables.get("tokenizer", {}))
+        options = [name for name in signature(build_tokenizers).parameters if name != "corpus"]
+        _check_keys("[tokenizer]", tokenizer, options)
         return cls(
             task=dict(tables["task"]),
             model=dict(tables["model"]),
             training=TrainingConfig(**training),
-            tokenizer=dict(tables.get("tokenizer", {})),
+            tokenizer=tokenizer,
             validation=Validation(**validation),
             longest=tables.get("longest"),
         )
@@ -105,8 +110,11 @@ def shipped_recipes() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def _check_keys(where: str, table: dict[str, Any], kind: type) -> None:
-    known = [one.name for one in fields(kind)]
+def _names(kind: type) -> list[str]:
+    return [one.name for one in fields(kind)]
+
+
+def _check_keys(where: str, table: dict[str, Any], known: list[str]) -> None:
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise ValueError(f"{where} has no key {', '.join(unknown)}; it may have {', '.join(known)}")

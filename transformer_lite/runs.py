@@ -5,16 +5,11 @@ A run folder holds `recipe.json`, `log.txt`, `metrics.jsonl` (one line a step) a
 """
 
 import json
+import math
 import platform
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -26,7 +21,10 @@ from transformer_lite.checkpoint import CheckpointError, SavedModel
 from transformer_lite.data import build_tokenizers, encode_pairs
 from transformer_lite.data import load as load_corpus
 from transformer_lite.recipe import Recipe
+from transformer_lite.stopping import StopRequest, stop_requests
 from transformer_lite.training import StepResult, Trainer, seed_for
+
+LOCK, RECIPE = "run.lock", "recipe.json"
 
 
 class RunError(ValueError):
@@ -36,8 +34,8 @@ class RunError(ValueError):
 def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> Path:
     """Train as the recipe says, or go on where the run stopped.
 
-    Ctrl-C writes a checkpoint, then raises KeyboardInterrupt. A run killed without warning resumes
-    from its last checkpoint, with the same results as if it had never stopped.
+    Ctrl-C and SIGTERM write a checkpoint, then raise KeyboardInterrupt. A run killed without
+    warning resumes from its last checkpoint. Either way the weights end as if it had never stopped.
 
     Args:
         recipe: what to train.
@@ -52,25 +50,38 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
         RunError: the folder holds a run already, or one of another recipe, or is in use.
         CheckpointError: the newest checkpoint is damaged.
         FloatingPointError: the loss is not a finite number; checkpoints are kept.
+        OSError: something could not be written (a full disk); checkpoints are kept.
     """
     if resume:
         _check_resumable(folder, recipe)
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and not _is_unused(folder):
         raise RunError(
-            f"{folder} exists and is not empty; go on with --resume, or name another folder"
+            f"{folder} exists and is no empty folder; go on with --resume, or name another one"
         )
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / "run.lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=0):
             return _Run(recipe, folder, progress).go()
     except Timeout:
         raise RunError(f"another process is training in {folder}; name another folder") from None
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a run was started in this folder, so that it can be resumed."""
+    return (folder / RECIPE).is_file()
+
+
+def _is_unused(folder: Path) -> bool:
+    """Whether nothing is in it but what a run leaves that stopped before its first step."""
+    return folder.is_dir() and all(
+        path.name in (LOCK, f"{RECIPE}.new") for path in folder.iterdir()
+    )
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first."""
     found = (folder / "checkpoints").glob("step-*")
-    return sorted(path for path in found if path.suffix != ".partial")
+    return sorted(path for path in found if path.suffix != checkpoint.PARTIAL)
 
 
 def best_checkpoint(folder: Path) -> Path:
@@ -87,17 +98,18 @@ def best_checkpoint(folder: Path) -> Path:
 
 def _progress(path: Path) -> dict[str, Any]:
     try:
-        progress: dict[str, Any] = json.loads((path / "progress.json").read_text())
+        return checkpoint.read_json(path / "progress.json")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; remove it and try again") from error
-    return progress
 
 
 def _check_resumable(folder: Path, recipe: Recipe) -> None:
-    stored = folder / "recipe.json"
-    if not stored.is_file():
-        raise RunError(f"{folder} holds no run to resume (no recipe.json); start without --resume")
-    old, new = json.loads(stored.read_text()), recipe.to_dict()
+    if not holds_run(folder):
+        raise RunError(f"{folder} holds no run to resume (no {RECIPE}); start without --resume")
+    try:
+        old, new = checkpoint.read_json(folder / RECIPE), recipe.to_dict()
+    except ValueError as error:
+        raise RunError(f"{folder / RECIPE} is damaged: {error}; name another folder") from error
     different = [
         f"{table}: {old.get(table)} → {new[table]}" for table in new if old.get(table) != new[table]
     ]
@@ -106,40 +118,6 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
             f"{folder} holds a run of another recipe, and a resumed run must be the same one; "
             f"name another folder. Different: {'; '.join(different)}"
         )
-
-
-@dataclass
-class StopRequest:
-    """Whether somebody asked the run to stop."""
-
-    requested: bool = False
-
-
-@contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C or SIGTERM into a request that the loop honours between two steps.
-
-    (An exception in the middle of an update would leave a half-updated model to save.) A second
-    one stops at once. Outside the main thread signals cannot be caught, and stay as they are.
-    """
-    stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def request(number: int, frame: FrameType | None) -> None:
-        stop.requested = True
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
-    for name in before:
-        signal.signal(name, request)
-    try:
-        yield stop
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 class _Run:
@@ -171,7 +149,7 @@ class _Run:
 
     def go(self) -> Path:
         """Train to the last step; returns the best checkpoint."""
-        for leftover in (self.folder / "checkpoints").glob("*.partial"):
+        for leftover in (self.folder / "checkpoints").glob(f"*{checkpoint.PARTIAL}"):
             shutil.rmtree(leftover)
         existing = checkpoints(self.folder)
         if existing:
@@ -182,11 +160,24 @@ class _Run:
             self._forget_metrics_after(state["steps_done"])
             self._say(f"resuming after step {state['steps_done']:,}: {self.facts}")
         else:
+            self._write_recipe()
             self._forget_metrics_after(0)
-            checkpoint.write_json(self.folder / "recipe.json", self.recipe.to_dict())
             self._say(f"starting: {self.facts}")
-        with stop_requests() as stop:
-            self._loop(stop)
+        try:
+            with stop_requests() as stop:
+                self._loop(stop)
+            return self._finish()
+        except OSError as error:
+            kept = checkpoints(self.folder)
+            last = f"the last good checkpoint is {kept[-1].name}" if kept else "there is none yet"
+            raise OSError(
+                error.errno,
+                f"the run stopped after step {self.trainer.steps_done:,}, because it could not "
+                f"write to {self.folder} ({error.strerror}); {last}. Make room and go on with "
+                "--resume",
+            ) from error
+
+    def _finish(self) -> Path:
         if self.trainer.steps_done < self.recipe.training.steps:
             self._checkpoint()
             self._say(f"stopped after step {self.trainer.steps_done:,}; --resume goes on from here")
@@ -225,18 +216,14 @@ class _Run:
         exact = evaluation.exact_match(
             [list(one.tokens) for one in decoded], [one.target for one in sample]
         )
+        if not math.isfinite(forced.loss):
+            raise FloatingPointError(
+                f"the validation loss became {forced.loss} at step {self.trainer.steps_done}; no "
+                "checkpoint of it was written; lower peak_rate or lengthen the warmup"
+            )
         metrics = {"loss": forced.loss, "token_accuracy": forced.accuracy, "exact_match": exact}
         state = {"steps_done": self.trainer.steps_done, "validation": metrics}
-        try:
-            checkpoint.save(path, self.saved, self.trainer.optimizer, state)
-        except OSError as error:
-            kept = checkpoints(self.folder)
-            last = f"the last good checkpoint is {kept[-1].name}" if kept else "there is none yet"
-            raise OSError(
-                error.errno,
-                f"the checkpoint of step {self.trainer.steps_done:,} could not be written "
-                f"({error.strerror}); {last}. Make room and go on with --resume",
-            ) from error
+        checkpoint.save(path, self.saved, self.trainer.optimizer, state)
         self._say(
             f"step {self.trainer.steps_done:,}: validation loss {forced.loss:.3f}, "
             f"token accuracy {forced.accuracy:.3f} (teacher forced), "
@@ -245,7 +232,14 @@ class _Run:
         keep = {path, best_checkpoint(self.folder)}
         for old in checkpoints(self.folder):
             if old not in keep:
-                shutil.rmtree(old)
+                checkpoint.remove_folder(old)
+
+    def _write_recipe(self) -> None:
+        """In one step, like everything that `--resume` relies on."""
+        path = self.folder / RECIPE
+        replacement = path.with_name(f"{RECIPE}.new")
+        checkpoint.write_json(replacement, self.recipe.to_dict())
+        replacement.replace(path)
 
     def _forget_metrics_after(self, step: int) -> None:
         """Drop what was logged after the checkpoint, so that the log reads as one unbroken run."""

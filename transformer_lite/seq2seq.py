@@ -16,6 +16,7 @@ from transformer_lite.model import (
     SequenceModel,
     check_source,
     check_target,
+    check_token,
     look_up,
     regroup,
 )
@@ -199,6 +200,7 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         self, state: RecurrentState, token: Int[Tensor, " N"], record: AttentionRecord | None
     ) -> tuple[Float[Tensor, "N D"], RecurrentState]:
         """See `SequenceModel.advance`."""
+        check_token(token, len(state.fed))
         embedded = self.dropout(look_up(self.target_embedding, token[:, None], "token"))
         features, after = self._decode(state, embedded, record)
         return features[:, 0], after

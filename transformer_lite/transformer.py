@@ -16,6 +16,7 @@ from transformer_lite.model import (
     SequenceModel,
     check_source,
     check_target,
+    check_token,
     look_up,
     regroup,
 )
@@ -225,6 +226,7 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         self, state: TransformerState, token: Int[Tensor, " N"], record: AttentionRecord | None
     ) -> tuple[Float[Tensor, "N D"], TransformerState]:
         """See `SequenceModel.advance`. The caches are written in place: no gradients here."""
+        check_token(token, len(state.source_mask) * state.per_sentence)
         if any(cache.length != state.position for cache in state.caches):
             raise ValueError(
                 "this state was used already; go on with the state that step returned, or keep "

@@ -45,13 +45,15 @@ class Explanation:
             name: one map ("decoder.0.cross"); None averages those of all decoder layers.
 
         Raises:
-            ValueError: there is no such map (a model without attention has none at all).
+            ValueError: there is no such cross-attention map (a model without attention has none).
         """
         names = [one for one in self.maps if one.endswith(".cross")]
-        if name is not None and name not in self.maps:
-            raise ValueError(f"there is no map {name!r}; this model has {', '.join(self.maps)}")
         if not names:
             raise ValueError("this model has no attention, so it has no attention maps")
+        if name is not None and name not in names:
+            raise ValueError(
+                f"there is no cross-attention map {name!r}; this model has {', '.join(names)}"
+            )
         chosen = names if name is None else [name]
         return torch.stack([self.maps[one].mean(0) for one in chosen]).mean(0)
 

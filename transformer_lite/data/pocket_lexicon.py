@@ -118,10 +118,10 @@ NOUNS = (
     _noun("child", "children", "아이", "person", mine=True),
     _noun("woman", "women", "여자", "person"),
     _noun("man", "men", "남자", "person"),
-    _noun("cat", "cats", "고양이", "animal", mine=True),
-    _noun("dog", "dogs", "개", "animal", mine=True),
+    _noun("cat", "cats", "고양이", "animal legged", mine=True),
+    _noun("dog", "dogs", "개", "animal legged", mine=True),
     _noun("bird", "birds", "새", "animal"),
-    _noun("rabbit", "rabbits", "토끼", "animal", mine=True),
+    _noun("rabbit", "rabbits", "토끼", "animal legged", mine=True),
     _noun("apple", "apples", "사과", "food feed sized red"),
     _noun("cake", "cakes", "케이크", "food made sized"),
     _noun("bread", None, "빵", "food feed made", mine=True),
@@ -258,7 +258,7 @@ VERBS = (
         _frame("animal", places="home garden kitchen room"))),
     Verb("run", "runs", "ran", "뛰어요", "뛰었어요", "뛸", (
         _frame("person", places="park school", companion=True),
-        _frame("animal", places=_OUTSIDE))),
+        _frame("legged", places=_OUTSIDE))),
     Verb("walk", "walks", "walked", "걸어요", "걸었어요", "걸을", (
         _frame("person", places=_OUTSIDE, companion=True),)),
     Verb("cry", "cries", "cried", "울어요", "울었어요", "울", (

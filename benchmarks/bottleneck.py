@@ -1,0 +1,115 @@
+"""Exact match against length for models without attention: the stored runs of chapter 01.
+
+    python benchmarks/bottleneck.py            # what is missing in the results file
+    python benchmarks/bottleneck.py --list     # which runs there are
+
+Every run trains on random strings of 1 to 20 letters and is then scored on 200 new strings of
+exactly 5, 10, 15 and 20 letters. Results go to transformer_lite/results/bottleneck.json after each
+run, so that the script can be stopped and started again.
+"""
+
+import argparse
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+
+from transformer_lite import Seq2Seq, Seq2SeqConfig, data, results
+from transformer_lite.data import Pair, build_tokenizers, encode_pairs
+from transformer_lite.evaluation import decode_all, exact_match, teacher_forced
+from transformer_lite.training import TrainingConfig, fit, seed_for
+
+RESULTS = results.FOLDER / "bottleneck.json"
+LENGTHS = (5, 10, 15, 20)
+TESTS = 200  # strings of each length
+SAMPLES = 4  # of them kept with the model's output, for the reader to look at
+SHORTEST = [Pair(letter, letter) for letter in "kqtx"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One run: what is varied between the curves of the chapter."""
+
+    task: str  # "reverse", or "copy": the same strings without the source reversed
+    context: str  # "start" or "each_step"
+    hidden: int
+    steps: int
+    seed: int
+
+
+def settings() -> list[Setting]:
+    """All runs: form × width × seed, the longer control, and the order of the source."""
+    grid = [
+        Setting("reverse", context, hidden, 3000, seed)
+        for seed in (1, 2)
+        for context in ("start", "each_step")
+        for hidden in (64, 128, 256)
+    ]
+    control = [Setting("reverse", "start", 128, 12000, seed) for seed in (1,)]
+    order = [Setting("copy", "start", 128, 3000, seed) for seed in (1, 2)]
+    return [*grid[:6], *order[:1], *control, *grid[6:], *order[1:]]
+
+
+def run(setting: Setting) -> dict[str, object]:
+    """Train and score one setting."""
+    corpus = data.load(setting.task, shortest=1, longest=20, train=100_000, seed=0)
+    source, target = build_tokenizers(corpus)
+    torch.manual_seed(seed_for(setting.seed, 0))
+    model = Seq2Seq(
+        Seq2SeqConfig(len(source), len(target), context=setting.context, hidden=setting.hidden)
+    )
+    training = TrainingConfig(
+        steps=setting.steps, batch_tokens=1024, peak_rate=3e-3, warmup=200, seed=setting.seed
+    )
+    began = time.perf_counter()
+    history = fit(model, encode_pairs(corpus.train, source, target), training)
+    seconds = time.perf_counter() - began
+    exact, forced, samples = {}, {}, []
+    for length in range(1, LENGTHS[-1] + 1):
+        test = data.load(
+            setting.task, shortest=length, longest=length, train=1, valid=1, test=TESTS, seed=99
+        ).test if length > 1 else SHORTEST  # fmt: skip
+        examples = encode_pairs(test, source, target)
+        decoded = [list(one.tokens) for one in decode_all(model, examples)]
+        samples += [
+            {"source": pair.source, "target": pair.target, "output": target.decode(tokens)}
+            for pair, tokens in zip(test[:SAMPLES], decoded[:SAMPLES], strict=True)
+        ]
+        if length in LENGTHS:
+            exact[length] = exact_match(decoded, [one.target for one in examples])
+            forced[length] = teacher_forced(model, examples).accuracy
+    return {
+        **asdict(setting),
+        "exact_match": exact,
+        "teacher_forced_accuracy": forced,
+        "samples": samples if setting.seed == 1 else [],
+        "loss": sum(step.loss for step in history[-100:]) / 100,
+        "target_tokens": sum(step.target_tokens for step in history),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": round(seconds, 1),
+    }
+
+
+def main() -> None:
+    """Run what is missing and keep the file up to date."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--list", action="store_true", help="list the runs and stop")
+    if parser.parse_args().list:
+        print("\n".join(map(str, settings())))
+        return
+    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": []}
+    stored["command"] = "python benchmarks/bottleneck.py"
+    stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
+    done = {tuple(one[name] for name in Setting.__annotations__) for one in stored["runs"]}
+    for setting in settings():
+        if tuple(asdict(setting).values()) not in done:
+            result = run(setting)
+            print(setting, result["exact_match"], f"{result['seconds']} s")
+            stored["runs"].append(result)
+            RESULTS.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

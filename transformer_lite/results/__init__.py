@@ -1,0 +1,21 @@
+"""Results of runs too long for a page, as measured; each file names the command that made it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+
+
+def load(name: str) -> dict[str, Any]:
+    """The stored results of `benchmarks/<name>.py`, with command and versions.
+
+    Raises:
+        ValueError: there is no such results file.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in FOLDER.glob("*.json")))
+        raise ValueError(f"there are no results {name!r}; there are {known}")
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return results
