@@ -3,6 +3,7 @@
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
 from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
+from transformer_lite.translator import Translator
 
 __all__ = [
     "AttentionRecord",
@@ -11,4 +12,5 @@ __all__ = [
     "Seq2SeqConfig",
     "Transformer",
     "TransformerConfig",
+    "Translator",
 ]

@@ -1,15 +1,25 @@
 """Recipes: everything that defines a training run, in one TOML file."""
 
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from transformer_lite.data import build_tokenizers
+from transformer_lite.checkpoint import KINDS
+from transformer_lite.data import LOADERS, build_tokenizers
 from transformer_lite.training import TrainingConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
+# What a value may be where the default is of this type, and how to say so.
+TYPES: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a text"),
+    tuple: ((list, tuple), "a list"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,26 +85,22 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> "Recipe":
-        """A recipe from its tables; the inverse of `to_dict`."""
-        _check_keys("a recipe", tables, _names(cls))
-        for required, key in (("task", "name"), ("model", "kind")):
-            if key not in tables.get(required, {}):
-                raise ValueError(f"a recipe needs the table [{required}] with the key {key!r}")
-        training = dict(tables.get("training", {}))
-        _check_keys("[training]", training, _names(TrainingConfig))
+        """A recipe from its tables; the inverse of `to_dict`.
+
+        Raises:
+            ValueError: a table or key that no recipe has, or a value of a wrong type.
+        """
+        _check_keys("a recipe", tables, [one.name for one in fields(cls)])
+        training = _table(tables, "training", TrainingConfig)
         if "betas" in training:
             training["betas"] = tuple(training["betas"])
-        validation = tables.get("validation", {})
-        _check_keys("[validation]", validation, _names(Validation))
-        tokenizer = dict(tables.get("tokenizer", {}))
-        options = [name for name in signature(build_tokenizers).parameters if name != "corpus"]
-        _check_keys("[tokenizer]", tokenizer, options)
+        models = {kind: configuration for kind, (configuration, _) in KINDS.items()}
         return cls(
-            task=dict(tables["task"]),
-            model=dict(tables["model"]),
+            task=_table_of_one(tables, "task", "name", LOADERS),
+            model=_table_of_one(tables, "model", "kind", models),
             training=TrainingConfig(**training),
-            tokenizer=tokenizer,
-            validation=Validation(**validation),
+            tokenizer=_table(tables, "tokenizer", build_tokenizers),
+            validation=Validation(**_table(tables, "validation", Validation)),
             longest=tables.get("longest"),
         )
 
@@ -110,8 +116,33 @@ def shipped_recipes() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def _names(kind: type) -> list[str]:
-    return [one.name for one in fields(kind)]
+def _table(tables: dict[str, Any], name: str, takes: Callable[..., Any]) -> dict[str, Any]:
+    """One table, whose keys must be options that `takes` takes."""
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise ValueError(f"[{name}] must be a table, but it is {table!r}")
+    parameters = signature(takes).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    _check_keys(f"[{name}]", table, list(defaults))
+    for key, value in table.items():
+        types, words = TYPES.get(type(defaults[key]), (None, ""))  # a default of None says nothing
+        if types and type(value) not in types:
+            raise ValueError(f"[{name}] {key} must be {words}, but it is {value!r}")
+    return dict(table)
+
+
+def _table_of_one(
+    tables: dict[str, Any], name: str, key: str, choices: Mapping[str, Callable[..., Any]]
+) -> dict[str, Any]:
+    """One table, whose `key` chooses what its other keys belong to."""
+    table = tables.get(name)
+    if not isinstance(table, dict) or key not in table:
+        raise ValueError(f"a recipe needs the table [{name}] with the key {key!r}")
+    choice = table[key]
+    if choice not in choices:
+        raise ValueError(f"[{name}] {key} must be one of {', '.join(choices)}, not {choice!r}")
+    others = {other: value for other, value in table.items() if other != key}
+    return {key: choice} | _table({name: others}, name, choices[choice])
 
 
 def _check_keys(where: str, table: dict[str, Any], known: list[str]) -> None:

@@ -34,35 +34,34 @@ KOREAN_ORDER = (
 class Phrase:
     """One phrase in both languages; links are (Korean position, English position)."""
 
-    english: tuple[str, ...] = ()
-    korean: tuple[str, ...] = ()
-    sure: frozenset[Link] = frozenset()
-    possible: frozenset[Link] = frozenset()
+    english: tuple[str, ...]
+    korean: tuple[str, ...]
+    sure: frozenset[Link]
+    possible: frozenset[Link]
 
 
 def linearise(parts: Mapping[str, Phrase]) -> Pair:
     """Put the phrases of a sentence in the order of each language and move their links along.
 
-    `parts` maps roles (see ENGLISH_ORDER) to phrases; an absent role is an empty phrase.
+    `parts` maps roles (see ENGLISH_ORDER) to phrases; a role may be absent.
     """
     english: list[str] = []
     korean: list[str] = []
     english_start, korean_start = {}, {}
     for role in ENGLISH_ORDER:
-        english_start[role] = len(english)
-        english += parts.get(role, Phrase()).english
+        if role in parts:
+            english_start[role] = len(english)
+            english += parts[role].english
     for role in KOREAN_ORDER:
-        korean_start[role] = len(korean)
-        korean += parts.get(role, Phrase()).korean
-
-    def moved(role: str, links: Iterable[Link]) -> set[Link]:
-        return {(k + korean_start[role], e + english_start[role]) for k, e in links}
-
+        if role in parts:
+            korean_start[role] = len(korean)
+            korean += parts[role].korean
     sure: set[Link] = set()
     possible: set[Link] = set()
     for role, phrase in parts.items():
-        sure |= moved(role, phrase.sure)
-        possible |= moved(role, phrase.possible)
+        down, right = korean_start[role], english_start[role]
+        sure.update((k + down, e + right) for k, e in phrase.sure)
+        possible.update((k + down, e + right) for k, e in phrase.possible)
     return Pair(" ".join(english), " ".join(korean), frozenset(sure), frozenset(possible))
 
 
@@ -209,17 +208,18 @@ def _aligned(
     english_position = {name: position for position, name in enumerate(english_words)}
     korean_position = {name: position for position, name in enumerate(korean_words)}
 
-    def positions(links: Iterable[tuple[str, str]]) -> frozenset[Link]:
-        return frozenset(
-            (korean_position[k], english_position[e])
-            for k, e in links
-            if k in korean_position and e in english_position
-        )
-
-    sure_links = positions(sure)
+    sure_links = _positions(sure, korean_position, english_position)
+    possible_links = _positions(possible, korean_position, english_position)
     return Phrase(
         tuple(english_words.values()),
         tuple(korean_words.values()),
         sure_links,
-        sure_links | positions(possible),
+        sure_links | possible_links,
     )
+
+
+def _positions(
+    links: Iterable[tuple[str, str]], korean: Mapping[str, int], english: Mapping[str, int]
+) -> frozenset[Link]:
+    """Replace the names in links by positions; a link to a word that is not there falls away."""
+    return frozenset((korean[k], english[e]) for k, e in links if k in korean and e in english)

@@ -1,0 +1,76 @@
+# Everything runs in .venv, which the first target makes by itself from requirements.txt.
+#
+#   make book         build the site into _build/html, with the outputs stored in notebooks/
+#   make test         style, types, tests, the site with its own tests, every notebook run again
+#   make notebooks    execute the chapters whose code, or the package, changed
+#                     (CHAPTERS=01-bottleneck for some, FORCE=1 for those that did not change)
+#   make slides       build the decks alone, into _build/slides
+#   make serve        show the site on http://localhost:8000
+#   make figures      draw the pictures in book/images again, from the package
+#   make site         build a copy for others into _build/site: REPOSITORY=https://... says where its
+#                     code is, SITE=https://... where its pages will be
+#   make colab-test   run a notebook as Colab would, in an environment with Colab's versions
+#   make clean        remove what the targets above made, except .venv
+
+.DELETE_ON_ERROR:
+.PHONY: book test lint test-notebooks notebooks slides serve figures site colab-test clean
+
+# The pins are tested with Python 3.11; take it where it is, else any newer one.
+CANDIDATES := python3.11 python3.12 python3.13 python3 python
+RECENT := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
+	$$candidate -c '$(RECENT)' 2>/dev/null && echo $$candidate && break; done)
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+HTML := _build/html
+PORT ?= 8000
+
+# Models of the size used here are fastest on one thread, and the same on every machine.
+export OMP_NUM_THREADS := 1
+
+book: $(INSTALLED)
+	$(BIN)/python -m bookbuild book
+
+notebooks: $(INSTALLED)
+	$(BIN)/python -m bookbuild notebooks $(if $(FORCE),--force) $(CHAPTERS)
+
+slides: $(INSTALLED)
+	$(BIN)/python -m bookbuild slides
+
+test: $(INSTALLED) lint book test-notebooks
+	$(BIN)/python -m pytest tests --ignore=tests/messages \
+		--jaxtyping-packages=transformer_lite,beartype.beartype
+	$(BIN)/python -m pytest tests/messages
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Strict: every output that is stored has to come out again.
+test-notebooks: $(INSTALLED)
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg \
+		-o filterwarnings= notebooks
+
+serve: book
+	$(BIN)/python -m http.server --bind localhost --directory $(HTML) $(PORT)
+
+figures: $(INSTALLED)
+	$(BIN)/python book/figures/pocket_attention.py
+
+site: $(INSTALLED)
+	$(BIN)/python -m bookbuild site --repository '$(REPOSITORY)' --site '$(SITE)'
+
+clean:
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# An unchanged requirements.txt installs nothing again.
+$(INSTALLED): requirements.txt pyproject.toml
+	@'$(or $(PYTHON),false)' -c '$(RECENT)' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, but $(if $(PYTHON),'$(PYTHON)' is older or does not run,none was found on PATH)." >&2; \
+		echo "Install it, or name one: make book PYTHON=/path/to/python3.11" >&2; exit 1; }
+	'$(PYTHON)' -m venv .venv
+	$(BIN)/pip install --requirement requirements.txt
+	$(BIN)/pip install --no-deps --editable .
+	@touch $@

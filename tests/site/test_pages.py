@@ -1,0 +1,117 @@
+"""What can be read off the built pages without a browser."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+# An alternative text that is a file name, a path or a word that says nothing.
+EMPTY_ALTERNATIVE = re.compile(r"^\S*[/\\.]\S*$|^(image|figure|picture|plot)?$", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def soups(site: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
+    return {page: BeautifulSoup((site / page).read_text("utf-8"), "html.parser") for page in pages}
+
+
+def broken_links(site: Path, soups: dict[str, BeautifulSoup]) -> list[str]:
+    """Internal addresses that lead to no file, or to no place in their page."""
+    anchors = {page: {tag["id"] for tag in soup.find_all(id=True)} for page, soup in soups.items()}
+    broken = []
+    for page, soup in soups.items():
+        for tag in soup.find_all(["a", "img", "script", "link"]):
+            address = tag.get("href") or tag.get("src")
+            if not address or urlsplit(address).scheme or address.startswith("//"):
+                continue
+            parts = urlsplit(address)
+            target = (site / page).parent / unquote(parts.path) if parts.path else site / page
+            name = target.resolve().relative_to(site.resolve()).as_posix()
+            wanted = unquote(parts.fragment)
+            known = anchors.get(name, set())
+            if not target.is_file() or (name in anchors and wanted and wanted not in known):
+                broken.append(f"{page}: {address}")
+    return broken
+
+
+def poor_images(soups: dict[str, BeautifulSoup]) -> list[str]:
+    """Images whose alternative text would tell a reader nothing."""
+    return [
+        f"{page}: {image.get('src')} has alt text {image.get('alt')!r}"
+        for page, soup in soups.items()
+        for image in soup.find_all("img")
+        if EMPTY_ALTERNATIVE.match(image.get("alt") or "")
+    ]
+
+
+def test_internal_links_lead_somewhere(site: Path, soups: dict[str, BeautifulSoup]) -> None:
+    assert broken_links(site, soups) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    html = '<p id="here"><a href="#here"></a><a href="#gone"></a><a href="no.html"></a></p>'
+    (tmp_path / "page.html").write_text(html)
+    found = broken_links(tmp_path, {"page.html": BeautifulSoup(html, "html.parser")})
+    assert found == ["page.html: #gone", "page.html: no.html"]
+
+
+def test_images_say_what_they_show(soups: dict[str, BeautifulSoup]) -> None:
+    assert poor_images(soups) == []
+
+
+@pytest.mark.parametrize("alternative", ["", "_images/a91f.png", "figure", "map.svg"])
+def test_a_poor_alternative_text_is_found(alternative: str) -> None:
+    soup = BeautifulSoup(f'<img src="a.png" alt="{alternative}">', "html.parser")
+    assert poor_images({"page.html": soup})
+
+
+def test_landing_page_shows_an_attention_map(soups: dict[str, BeautifulSoup]) -> None:
+    figure = soups["index.html"].find("figure")
+    assert figure is not None and figure.find("img") is not None
+    assert len(figure.find("img")["alt"]) > 60
+    assert figure.find("figcaption") is not None
+
+
+def test_reference_has_every_module(root: Path, soups: dict[str, BeautifulSoup]) -> None:
+    modules = {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in (root / "transformer_lite").rglob("*.py")
+        if not path.name.startswith("_")
+    }
+    documented = {
+        tag["id"].removeprefix("module-")
+        for page, soup in soups.items()
+        if page.startswith("api/")
+        for tag in soup.find_all(id=re.compile(r"^module-transformer_lite\."))
+    }
+    missing = sorted(modules - documented)
+    assert not missing, f"add `.. automodule:: …` to a page of book/api/ for: {', '.join(missing)}"
+
+
+def test_signatures_show_shapes(soups: dict[str, BeautifulSoup]) -> None:
+    signature = soups["api/tensors.html"].find(id="transformer_lite.masks.causal_mask")
+    assert signature is not None
+    assert "→ Bool[Tensor, 'T T']" in signature.get_text()
+
+
+def test_no_page_points_to_a_repository_that_is_not_ours(soups: dict[str, BeautifulSoup]) -> None:
+    ours = "transformer_lite"  # the listings of our own modules name the corpora they fetch
+    hosts = {
+        f"{page}: {link['href']}"
+        for page, soup in soups.items()
+        if f"_modules/{ours}" not in page
+        for link in soup.find_all("a", href=re.compile(r"github\.com|gitlab\.com|colab\."))
+    }
+    assert hosts == set()
+
+
+def test_signatures_are_readable(soups: dict[str, BeautifulSoup]) -> None:
+    signatures = [
+        tag.get_text().strip()
+        for page, soup in soups.items()
+        if page.startswith("api/")
+        for tag in soup.find_all("dt", class_="sig")
+    ]
+    assert len(signatures) > 50
+    assert [text for text in signatures if " object at 0x" in text or "~" in text] == []

@@ -1,0 +1,6 @@
+"""Checks for the reader's own code that name the misconception behind a wrong answer."""
+
+from transformer_lite.exercises.checking import check
+from transformer_lite.exercises.verdict import Verdict
+
+__all__ = ["Verdict", "check"]

@@ -1,0 +1,49 @@
+"""What a check says about an answer."""
+
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+WIDTH = 88  # characters in a line
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """The result of `check`; it shows itself as one readable paragraph.
+
+    Attributes:
+        exercise: name of the exercise.
+        outcome: "passed", "failed" or "not attempted".
+        message: what was found, in words for the reader.
+        misconception: the stable id of the wrong idea that the answer shows, None where no
+            catalogued one fits.
+    """
+
+    exercise: str
+    outcome: Literal["passed", "failed", "not attempted"]
+    message: str
+    misconception: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return self.outcome == "passed"
+
+    def __bool__(self) -> bool:
+        # Without this, `assert check(...)` would hold for every answer.
+        return self.passed
+
+    def __str__(self) -> str:
+        mark = {"passed": "✓", "failed": "✗", "not attempted": "○"}[self.outcome]
+        text = f"{mark} {self.exercise}, {self.outcome}: {self.message}"
+        return "\n".join(_wrap(line) for line in text.split("\n"))
+
+    __repr__ = __str__
+
+
+def _wrap(line: str) -> str:
+    """Break a line, as a notebook does not; what continues an indented line is indented more."""
+    margin = "        " if line.startswith(" ") else ""
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )

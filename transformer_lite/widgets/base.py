@@ -1,0 +1,47 @@
+"""What all widgets share: a picture and words for places without scripts, the look, the colours."""
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+
+from transformer_lite.palette import ROLES
+
+_FOLDER = Path(__file__).parent
+_COLOURS = "".join(f"--{role}:{colour};" for role, colour in ROLES.items())
+
+
+def front_end(name: str) -> tuple[str, str]:
+    """Module and style sheet of a widget: its own files behind the parts that all share.
+
+    Text, not paths: a page without a kernel has only what is stored with the widget, so a module
+    cannot import another one.
+    """
+    module, style = (
+        "\n".join((_FOLDER / f"{part}{kind}").read_text("utf-8") for part in ("parts", name))
+        for kind in (".js", ".css")
+    )
+    return module, f".transformer-lite{{{_COLOURS}}}\n{style}"
+
+
+class StillWidget(anywidget.AnyWidget):
+    """A widget that also shows itself as a picture and as text, where no script runs."""
+
+    # ipywidgets 7 shows a widget by this method, without picture and text; where it is None,
+    # IPython asks `_repr_mimebundle_`, as it does with ipywidgets 8.
+    _ipython_display_ = None
+
+    def still(self) -> str:
+        """The present state as an SVG picture."""
+        raise NotImplementedError(f"{type(self).__name__} must draw its still picture")
+
+    def words(self) -> str:
+        """The present state as plain text."""
+        raise NotImplementedError(f"{type(self).__name__} must describe itself in words")
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**options)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        return {**data, "text/plain": self.words(), "image/svg+xml": self.still()}, metadata
