@@ -6,6 +6,7 @@
 #                     (CHAPTERS=01-bottleneck for some, FORCE=1 for those that did not change)
 #   make slides       build the decks alone, into _build/slides
 #   make serve        show the site on http://localhost:8000
+#   make pocket-model  train the model that ships with the package again
 #   make figures      draw the pictures in book/images again, from the package
 #   make site         build a copy for others into _build/site: REPOSITORY=https://... says where its
 #                     code is, SITE=https://... where its pages will be
@@ -13,7 +14,7 @@
 #   make clean        remove what the targets above made, except .venv
 
 .DELETE_ON_ERROR:
-.PHONY: book test lint test-notebooks notebooks slides serve figures site colab-test clean
+.PHONY: book test lint test-notebooks notebooks slides serve pocket-model figures site colab-test clean
 
 # The pins are tested with Python 3.11; take it where it is, else any newer one.
 CANDIDATES := python3.11 python3.12 python3.13 python3 python
@@ -39,7 +40,7 @@ slides: $(INSTALLED)
 	$(BIN)/python -m bookbuild slides
 
 test: $(INSTALLED) lint book test-notebooks
-	$(BIN)/python -m pytest tests --ignore=tests/messages \
+	$(BIN)/python -m pytest tests --ignore=tests/messages --ignore=tests/colab \
 		--jaxtyping-packages=transformer_lite,beartype.beartype
 	$(BIN)/python -m pytest tests/messages
 
@@ -56,8 +57,14 @@ test-notebooks: $(INSTALLED)
 serve: book
 	$(BIN)/python -m http.server --bind localhost --directory $(HTML) $(PORT)
 
+pocket-model: $(INSTALLED)
+	$(BIN)/python benchmarks/pocket_model.py
+
 figures: $(INSTALLED)
 	$(BIN)/python book/figures/pocket_attention.py
+
+colab-test: $(INSTALLED)
+	$(BIN)/python -m pytest -o filterwarnings= tests/colab
 
 site: $(INSTALLED)
 	$(BIN)/python -m bookbuild site --repository '$(REPOSITORY)' --site '$(SITE)'

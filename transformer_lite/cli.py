@@ -59,8 +59,8 @@ def train(
     ],
     run: Annotated[Path | None, typer.Option(help="The run folder [default: runs/RECIPE].")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
-    steps: Annotated[int | None, typer.Option(help="Train this many steps instead.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Use this seed instead.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Train this many steps instead.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Use this seed instead.")] = None,
 ) -> None:
     """Train a model as a recipe says; Ctrl-C stops it, --resume goes on.
 

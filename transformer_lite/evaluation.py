@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import sacrebleu
@@ -14,7 +15,7 @@ from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
 from transformer_lite.decoding import Hypothesis, beam, evaluation_mode, greedy
 from transformer_lite.model import SequenceModel
-from transformer_lite.training import batch_loss
+from transformer_lite.training import label_smoothed_loss
 
 Model = SequenceModel[Any, Any]
 Links = frozenset[tuple[int, int]]
@@ -39,10 +40,21 @@ def longest_translation(source_length: int) -> int:
 
 
 def batches_by_length(examples: Sequence[Example], rows: int = 64) -> list[tuple[list[int], Batch]]:
-    """All examples in batches of similar source length, each with its indices."""
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i].source))
-    chunks = [order[i : i + rows] for i in range(0, len(order), rows)]
-    return [(chunk, collate([examples[i] for i in chunk])) for chunk in chunks]
+    """All examples in batches of one source length, at most `rows` each, with their indices.
+
+    One length, not similar ones: where decoding stops depends on the length of the source, and a
+    sentence must not be cut off later because its batch mates are longer.
+    """
+
+    def length(index: int) -> int:
+        return examples[index].source_length
+
+    batches = []
+    for _, group in groupby(sorted(range(len(examples)), key=length), key=length):
+        same = list(group)
+        chunks = [same[i : i + rows] for i in range(0, len(same), rows)]
+        batches += [(chunk, collate([examples[i] for i in chunk])) for chunk in chunks]
+    return batches
 
 
 @torch.no_grad()
@@ -50,14 +62,19 @@ def teacher_forced(model: Model, examples: Sequence[Example]) -> TeacherForced:
     """Loss and token accuracy with the right prefix given at every step.
 
     Sums over tokens are divided once at the end, so that the batch size changes nothing.
+
+    Raises:
+        ValueError: there are no examples.
     """
+    if not examples:
+        raise ValueError("examples must hold at least one pair, but it is empty")
     total, right, tokens = 0.0, 0, 0
     with evaluation_mode(model):
         for _, batch in batches_by_length(examples):
             features = model.features(batch.source, batch.source_mask, batch.target_in)
             logits = model.project(features[batch.target_mask])
             target = batch.target_out[batch.target_mask]
-            total += batch_loss(model, batch, smoothing=0.0).item()
+            total += label_smoothed_loss(logits, target, smoothing=0.0).item()
             right += int((logits.argmax(-1) == target).sum())
             tokens += batch.target_tokens
     return TeacherForced(total / tokens, right / tokens)

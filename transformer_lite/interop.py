@@ -1,6 +1,7 @@
 """Weights from elsewhere, into our own modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -26,8 +27,8 @@ def from_torch(module: nn.Transformer) -> EncoderDecoder:
         An `EncoderDecoder` with copies of the weights, on the device and in the dtype of `module`.
 
     Raises:
-        ValueError: custom encoder or decoder classes, no biases, or an activation that is neither
-            ReLU nor GELU.
+        ValueError: custom encoder or decoder classes, no biases, a final norm after one stack
+            only, or an activation that is neither ReLU nor GELU or not the same in all layers.
     """
     encoder, decoder = module.encoder, module.decoder
     if not isinstance(encoder, nn.TransformerEncoder) or not isinstance(
@@ -37,6 +38,8 @@ def from_torch(module: nn.Transformer) -> EncoderDecoder:
             "from_torch needs torch's own encoder and decoder, but this module has "
             f"{type(encoder).__name__} and {type(decoder).__name__}"
         )
+    if (encoder.norm is None) != (decoder.norm is None):
+        raise ValueError("from_torch needs a final norm after both stacks or after none")
     first = encoder.layers[0]
     if first.linear1.bias is None:
         raise ValueError("from_torch needs a module with biases, but this one has bias=False")
@@ -50,7 +53,7 @@ def from_torch(module: nn.Transformer) -> EncoderDecoder:
         attention_dropout=first.self_attn.dropout,
         norm="pre" if first.norm_first else "post",
         final_norm=encoder.norm is not None,
-        activation=_activation(first.activation),
+        activation=_activation([*encoder.layers, *decoder.layers]),
     )
     stack = stack.to(first.linear1.weight)
     for ours, theirs in zip(stack.encoder, encoder.layers, strict=True):
@@ -75,15 +78,20 @@ def from_torch(module: nn.Transformer) -> EncoderDecoder:
     return stack.train(module.training)
 
 
-def _activation(function: Callable[[Tensor], Tensor]) -> Activation:
-    # Compared by what it computes: torch accepts a name, a function or a module here.
+def _activation(layers: Sequence[nn.Module]) -> Activation:
+    # Compared by what it computes: torch accepts a name, a function or a module here. (It forgets
+    # a module on the way to its decoder layers, which then use ReLU: hence a look at every layer.)
     probe = torch.linspace(-3, 3, 7)
-    value = function(probe)
-    if torch.equal(value, F.relu(probe)):
+    values = [cast(Callable[[Tensor], Tensor], layer.activation)(probe) for layer in layers]
+    if all(torch.equal(value, F.relu(probe)) for value in values):
         return "relu"
-    if torch.equal(value, F.gelu(probe)):
+    if all(torch.equal(value, F.gelu(probe)) for value in values):
         return "gelu"
-    raise ValueError(f"from_torch knows the activations ReLU and GELU, but this one is {function}")
+    raise ValueError(
+        "from_torch knows the activations ReLU and GELU, one and the same in all layers, but this "
+        f"module has {', '.join(sorted({str(layer.activation) for layer in layers}))}; make it "
+        'with activation="relu" or "gelu"'
+    )
 
 
 @torch.no_grad()

@@ -66,11 +66,13 @@ def attention_map(
     if ax is None:
         size = (CELL * len(source_tokens) + 2.2, CELL * len(target_tokens) + 1.2)
         _, ax = plt.subplots(figsize=size, layout="constrained")
-    values = weights.detach().cpu().numpy()
+    values = weights.detach().float().cpu().numpy()  # numpy knows no bfloat16
     ax.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+    # Tokens are text, whatever dollar signs they hold: no formulas.
+    as_text = {"fontfamily": families, "parse_math": False}
     ax.set_xticks(range(len(source_tokens)), source_tokens, rotation=45, ha="left",
-                  rotation_mode="anchor", fontfamily=families)  # fmt: skip
-    ax.set_yticks(range(len(target_tokens)), target_tokens, fontfamily=families)
+                  rotation_mode="anchor", **as_text)  # fmt: skip
+    ax.set_yticks(range(len(target_tokens)), target_tokens, **as_text)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     if values.size <= MOST_CELLS_WITH_NUMBERS:

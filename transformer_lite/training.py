@@ -1,5 +1,6 @@
 """Training: loss, schedule, and a loop that can be stopped after any step."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,7 +24,7 @@ class TrainingConfig:
 
     Attributes:
         steps: number of parameter updates.
-        batch_tokens: target positions in a batch, padding counted in.
+        batch_tokens: most positions of a batch on each side, padding counted in.
         peak_rate: learning rate at the end of the warm-up.
         warmup: steps in which the rate rises linearly from 0.
         schedule: after the warm-up "constant", "cosine" (to 0 at the last step) or "inverse_sqrt"
@@ -51,6 +52,11 @@ class TrainingConfig:
         for name in ("steps", "batch_tokens", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
+        for name in ("warmup", "clip", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, but it is {getattr(self, name)}")
+        if self.peak_rate <= 0:
+            raise ValueError(f"peak_rate must be above 0, but it is {self.peak_rate}")
         if self.schedule not in ("constant", "cosine", "inverse_sqrt"):
             raise ValueError(
                 'schedule must be "constant", "cosine" or "inverse_sqrt", '
@@ -158,21 +164,20 @@ class Trainer:
         """One update.
 
         Raises:
-            FloatingPointError: the loss is not a finite number; nothing was updated.
+            FloatingPointError: the loss or its gradient is not finite; nothing was updated.
         """
         config, step = self.config, self.steps_done + 1
         torch.manual_seed(seed_for(config.seed, step))
         batch = self._batch(self.steps_done).to(next(self.model.parameters()).device)
         loss = batch_loss(self.model, batch, config.label_smoothing) / batch.target_tokens
         if not loss.isfinite():
-            raise FloatingPointError(
-                f"the loss became {loss.item()} at step {step} (learning rate "
-                f"{learning_rate(step, config):.2g}); lower peak_rate or lengthen the warmup"
-            )
+            raise FloatingPointError(_not_finite("loss", loss, step, config))
         self.optimizer.zero_grad()
         loss.backward()
-        if config.clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        # An infinite bound measures the norm and clips nothing.
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
+        if not norm.isfinite():
+            raise FloatingPointError(_not_finite("norm of the gradient", norm, step, config))
         rate = learning_rate(step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -193,6 +198,13 @@ class Trainer:
             )
         rows = self._batches[index - self._first_step]
         return collate([self.examples[row] for row in rows])
+
+
+def _not_finite(what: str, value: Tensor, step: int, config: TrainingConfig) -> str:
+    return (
+        f"the {what} became {value.item()} at step {step} (learning rate "
+        f"{learning_rate(step, config):.2g}); lower peak_rate or lengthen the warmup"
+    )
 
 
 def fit(

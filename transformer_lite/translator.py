@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
+from unicodedata import east_asian_width
 
 import torch
 from jaxtyping import Float
@@ -28,7 +29,8 @@ class Explanation:
         source_tokens: S tokens that the model read, `<eos>` last.
         target_tokens: T tokens that it wrote, `<eos>` last (unless it was cut off).
         maps: attention by name ("decoder.1.cross", "encoder.0.self", …), Float[H, T, S] each; row
-            t belongs to the token written at t.
+            t belongs to the token written at t. The columns of a decoder's own map are what it
+            had read: `<bos>` and the target tokens but the last.
         target_labels: `target_tokens`, with romanisation and meaning where they are Korean.
     """
 
@@ -77,7 +79,7 @@ class Explanation:
     def as_text(self, name: str | None = None, most: int = 3) -> str:
         """The map in words: a line for each target word, with the words it looked at most."""
         target, source, weights = self.by_word(name)
-        width = max(len(word) for word in target)
+        width = max(_columns(word) for word in target)
         lines = []
         for word, row in zip(target, weights, strict=True):
             values, places = row.topk(min(most, len(source)))
@@ -85,7 +87,8 @@ class Explanation:
                 f"{source[place]} {value:.2f}"
                 for value, place in zip(values.tolist(), places.tolist(), strict=True)
             ]
-            lines.append(f"{word:<{width}}  ←  {', '.join(looked)}")
+            padding = " " * (width - _columns(word))
+            lines.append(f"{word}{padding}  ←  {', '.join(looked)}")
         return "\n".join(lines)
 
 
@@ -155,20 +158,16 @@ class Translator:
         """
         source = self._encode(text).source
         hypothesis = decode_all(self.model, [Example(source, [])], width=width)[0]
-        batch = collate([Example(source, list(hypothesis.tokens))])
-        _, record = self.model(batch.source, batch.source_mask, batch.target_in, need_weights=True)
         written = [*hypothesis.tokens, *([EOS] if hypothesis.finished else [])]
+        # The decoder reads all but the last token that it wrote, behind <bos>: one row a token.
+        batch = collate([Example(source, written[:-1])])
+        _, record = self.model(batch.source, batch.source_mask, batch.target_in, need_weights=True)
         tokens = self.target.tokens(written)
-        # Row t of a decoder's map belongs to token t; a translation cut off has no row for <eos>.
-        maps = {
-            name: weights[0] if name.startswith("encoder") else weights[0, :, : len(written)]
-            for name, weights in record.items()
-        }
         return Explanation(
             translation=self.target.decode(hypothesis.tokens),
             source_tokens=self.source.tokens(source),
             target_tokens=tokens,
-            maps=maps,
+            maps={name: weights[0] for name, weights in record.items()},
             target_labels=_korean_labels(tokens) if self.task["name"] == "pocket" else tokens,
         )
 
@@ -193,6 +192,11 @@ def word_groups(tokens: Sequence[str]) -> list[list[int]]:
         else:
             groups.append([position])
     return groups
+
+
+def _columns(text: str) -> int:
+    """Columns on a terminal: a Hangul syllable takes two."""
+    return sum(2 if east_asian_width(character) == "W" else 1 for character in text)
 
 
 def _words(tokens: Sequence[str], groups: Sequence[Sequence[int]]) -> list[str]:

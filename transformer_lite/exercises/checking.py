@@ -1,9 +1,12 @@
 """Runs an answer against the reference and looks for the wrong idea behind what differs."""
 
+import contextlib
 import inspect
 from dataclasses import dataclass, replace
 from types import CoroutineType
 from typing import Any
+
+import torch
 
 from transformer_lite.exercises.catalogue import find
 from transformer_lite.exercises.comparing import describe_case, difference
@@ -19,6 +22,7 @@ from transformer_lite.exercises.running import (
 from transformer_lite.exercises.verdict import Verdict
 
 SECONDS = 5.0  # for all cases of one check; right answers need a small part of one second
+ANY_VALUE = 1e30  # a tolerance that leaves only kind and shape to differ
 
 
 def check(name: str, answer: object = ...) -> Verdict:
@@ -43,13 +47,15 @@ def examine(exercise: Exercise, answer: object, seconds: float) -> Verdict:
     """`check` for an exercise in hand, with a time limit for all cases together."""
     if answer is None or answer is ...:
         return _not_attempted(exercise)
-    cases = exercise.draw()
-    complaint = _unusable(exercise, answer, cases[0])
-    if complaint or not callable(answer):
-        return Verdict(exercise.name, "failed", complaint)
-    runner = Runner(answer, seconds)
-    trials = _try_all(exercise, cases, runner)
-    verdict = _judge(exercise, trials, runner)
+    # A notebook may have set another default device; cases and answers stay on one.
+    with torch.device("cpu"):
+        cases = exercise.draw()
+        complaint = _unusable(exercise, answer, cases[0])
+        if complaint or not callable(answer):
+            return Verdict(exercise.name, "failed", complaint)
+        runner = Runner(answer, seconds)
+        trials = _try_all(exercise, cases, runner)
+        verdict = _judge(exercise, trials, runner)
     return _mention_prints(verdict, runner.lines_printed)
 
 
@@ -62,10 +68,17 @@ class _Trial:
     outcome: Outcome
     complaint: str | None  # what is wrong with the outcome
 
+    @property
+    def is_nonsense(self) -> bool:
+        """Whether this is not even a value of the right kind and shape."""
+        if not isinstance(self.outcome, Returned):
+            return True
+        return difference(self.expected, self.outcome.value, ANY_VALUE) is not None
+
     def explain(self, exercise: Exercise) -> str:
         case = describe_case(exercise.parameters, self.arguments)
         finding = self.complaint or "right"
-        return f"With\n{case}\n{finding[0].upper()}{finding[1:]}."
+        return f"In this case:\n{case}\n{finding[0].upper()}{finding[1:]}."
 
 
 def _unusable(exercise: Exercise, answer: object, arguments: Arguments) -> str:
@@ -92,13 +105,10 @@ def _unusable(exercise: Exercise, answer: object, arguments: Arguments) -> str:
 def _try_all(exercise: Exercise, cases: list[Arguments], runner: Runner) -> list[_Trial]:
     """Run every case, up to the first that does not end."""
     trials = []
-    for arguments in cases:
+    for arguments, outcome in zip(cases, runner(cases), strict=False):
         expected = exercise.reference(*arguments)
-        outcome = runner(arguments)
         complaint = _complaint(expected, outcome, exercise.tolerance)
         trials.append(_Trial(arguments, expected, outcome, complaint))
-        if isinstance(outcome, Unfinished):
-            break
     return trials
 
 
@@ -140,7 +150,8 @@ def _judge(exercise: Exercise, trials: list[_Trial], runner: Runner) -> Verdict:
 def _is_blank(outcome: Outcome) -> bool:
     """Whether this is what an exercise does that nobody has worked on."""
     if isinstance(outcome, Raised):
-        return isinstance(outcome.error, NotImplementedError)
+        # Exactly this class: a notebook without a keyboard answers input() with a subclass of it.
+        return type(outcome.error) is NotImplementedError
     if isinstance(outcome, Returned):
         return (outcome.value is None or outcome.value is ...) and not outcome.changed
     return False
@@ -169,19 +180,19 @@ def _symptom(exercise: Exercise, wrong: list[_Trial], runner: Runner) -> Symptom
     """The first property of a wrong idea that a wrong result of the right shape shows."""
 
     def ask(*arguments: Any) -> Any:
-        outcome = runner(arguments)
+        (outcome,) = runner([arguments])
         if not isinstance(outcome, Returned):
             raise RuntimeError("no result")
         return outcome.value
 
     for symptom in exercise.symptoms:
         for trial in wrong:
-            if isinstance(trial.outcome, Returned):
-                try:
-                    if symptom.shows(trial.arguments, trial.outcome.value, ask):
-                        return symptom
-                except Exception:  # the result is nonsense: it shows nothing
-                    continue
+            if not isinstance(trial.outcome, Returned) or trial.is_nonsense:
+                continue
+            # Asked again, the function may raise or return nonsense: that shows nothing.
+            with contextlib.suppress(Exception):
+                if symptom.shows(trial.arguments, trial.outcome.value, ask):
+                    return symptom
     return None
 
 

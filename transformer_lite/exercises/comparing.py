@@ -55,7 +55,8 @@ def describe_case(parameters: tuple[str, ...], arguments: Arguments) -> str:
 
 
 def _tensor_difference(expected: Tensor, got: Any, tolerance: float) -> str | None:
-    wanted = f"expected a tensor of shape {list(expected.shape)}"
+    shape = f"of shape {list(expected.shape)}" if expected.shape else "that holds one number"
+    wanted = f"expected a tensor {shape}"
     if isinstance(got, numbers.Number) and not expected.shape:
         return f"{wanted}, got a plain number: it no longer knows how it was computed"
     if not isinstance(got, Tensor):

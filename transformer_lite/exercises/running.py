@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -20,6 +20,8 @@ from torch import Tensor
 
 from transformer_lite.exercises.exercise import Arguments, Function
 
+POLL = 0.02  # seconds between looks at a running function: a wait cannot be interrupted everywhere
+GRACE = 1.5  # seconds that a function which was told to stop gets for it
 LONGEST_TEXT = 160  # characters of a line of code or an error message worth repeating
 
 
@@ -50,12 +52,12 @@ Outcome = Returned | Raised | Unfinished
 
 
 class Runner:
-    """Calls one function again and again, within one budget of time.
+    """Calls one function on many cases, within one budget of time.
 
-    The call runs in a thread of its own, which works alike in a script, in Jupyter and in Colab.
-    When time is up the thread is told to stop; one that cannot listen, because it waits inside
-    compiled code, is left behind as a daemon. Only compiled code that never releases Python's
-    global lock can still block the caller.
+    The calls run in a thread, which works alike in a script, in Jupyter and in Colab. When time is
+    up the thread is told to stop; one that cannot listen, because it waits inside compiled code,
+    is left behind as a daemon. Only compiled code that never releases Python's global lock can
+    still block the caller.
 
     Args:
         function: anything callable.
@@ -67,43 +69,56 @@ class Runner:
         self.seconds_left = seconds
         self.lines_printed = 0
 
-    def __call__(self, arguments: Arguments) -> Outcome:
-        """Call the function with copies of `arguments`."""
-        given = copy.deepcopy(arguments)
+    def __call__(self, cases: Sequence[Arguments]) -> list[Outcome]:
+        """Call the function with copies of each case's arguments.
+
+        Returns:
+            One outcome a case, up to the first that is `Unfinished`.
+        """
+        copies = copy.deepcopy(list(cases))  # the function may edit what it gets
         outcomes: list[Outcome] = []
-
-        def work() -> None:
-            # The outer guard is for a request to stop that arrives as the function ends.
-            with contextlib.suppress(_TimeUp):
-                try:
-                    outcomes.append(Returned(self.function(*given)))
-                except _TimeUp:
-                    pass
-                except BaseException as error:  # sys.exit() in an answer ends the answer only
-                    outcomes.append(
-                        Raised(error, self._line(traceback.walk_tb(error.__traceback__)))
-                    )
-
-        thread = threading.Thread(target=work, daemon=True)
+        # Not Thread.join: interrupted, it takes a running thread for an ended one (Python 3.11).
+        ended = threading.Event()
+        thread = threading.Thread(target=self._work, args=(copies, outcomes, ended), daemon=True)
         printed = _LineCounter()
         started = time.monotonic()
-        unfinished = Unfinished("")
+        line = ""
         with contextlib.redirect_stdout(printed):
             try:
                 thread.start()
-                thread.join(max(self.seconds_left, 0.0))
+                while not ended.wait(POLL) and time.monotonic() < started + self.seconds_left:
+                    pass
             finally:  # also when the reader interrupts the cell
-                if thread.is_alive():
-                    unfinished = Unfinished(self._line_now(thread))
+                if not ended.is_set():
+                    line = self._line_now(thread)
                     _stop(thread)
         self.seconds_left -= time.monotonic() - started
         self.lines_printed += printed.lines
-        outcome = outcomes[0] if outcomes and not unfinished.line else unfinished
-        if isinstance(outcome, Returned):
-            pairs = zip(arguments, given, strict=True)
-            changed = tuple(i for i, (before, after) in enumerate(pairs) if not same(before, after))
-            return Returned(outcome.value, changed)
-        return outcome
+        done = [
+            replace(outcome, changed=_changes(before, after))
+            if isinstance(outcome, Returned)
+            else outcome
+            for before, after, outcome in zip(cases, copies, outcomes, strict=False)
+        ]
+        return done if len(done) == len(cases) else [*done, Unfinished(line)]
+
+    def _work(
+        self, cases: Sequence[Arguments], outcomes: list[Outcome], ended: threading.Event
+    ) -> None:
+        # A request to stop may still arrive when the last call is over.
+        with contextlib.suppress(_TimeUp):
+            self._call_all(cases, outcomes)
+            ended.set()
+
+    def _call_all(self, cases: Sequence[Arguments], outcomes: list[Outcome]) -> None:
+        for arguments in cases:
+            try:
+                outcomes.append(Returned(self.function(*arguments)))
+            except _TimeUp:
+                return
+            except BaseException as error:  # sys.exit() in an answer ends the answer only
+                line = self._line(traceback.walk_tb(error.__traceback__))
+                outcomes.append(Raised(error, line))
 
     def _line_now(self, thread: threading.Thread) -> str:
         frame = sys._current_frames().get(thread.ident or 0)
@@ -151,6 +166,12 @@ def shorten(text: str) -> str:
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
+def _changes(before: Arguments, after: Arguments) -> tuple[int, ...]:
+    """Positions of the arguments that are not what they were."""
+    pairs = enumerate(zip(before, after, strict=True))
+    return tuple(position for position, pair in pairs if not same(*pair))
+
+
 class _TimeUp(BaseException):
     """Raised inside a thread that has to stop; no `except Exception` of an answer catches it."""
 
@@ -167,13 +188,21 @@ class _LineCounter(io.TextIOBase):
 
 
 def _stop(thread: threading.Thread) -> None:
-    """Raise `_TimeUp` in the thread, a few times in case its code swallows exceptions."""
-    for _ in range(20):
-        if not thread.is_alive():
-            return
-        identity = ctypes.c_ulong(thread.ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_TimeUp))
-        thread.join(0.05)
+    """Raise `_TimeUp` in the thread, again and again in case its code swallows exceptions.
+
+    Python's threads take turns. Only with short turns does a second request reach a loop of
+    `try: ... except: pass` while it is outside its `try`.
+    """
+    identity = ctypes.c_ulong(thread.ident or 0)
+    turn = sys.getswitchinterval()
+    until = time.monotonic() + GRACE
+    sys.setswitchinterval(1e-6)
+    try:
+        while thread.is_alive() and time.monotonic() < until:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_TimeUp))
+            time.sleep(1e-5)
+    finally:
+        sys.setswitchinterval(turn)
 
 
 def _file_of(function: Function) -> str:

@@ -1,4 +1,4 @@
-"""Chapter 01: choose a length and a hidden size, see what a real model writes and where it fails."""
+"""Chapter 01: choose a length and a hidden size, see where a real model goes wrong."""
 
 from typing import Any
 
@@ -48,7 +48,8 @@ class BottleneckExplorer(StillWidget):
 
     @traitlets.validate("length", "hidden", "sample", "prediction")
     def _check(self, proposal: Any) -> int | None:
-        name, value = proposal["trait"].name, proposal["value"]
+        name: str = proposal["trait"].name
+        value: int | None = proposal["value"]
         allowed = {
             "length": range(1, LONGEST + 1),
             "hidden": HIDDEN,
@@ -79,7 +80,7 @@ class BottleneckExplorer(StillWidget):
         attempt = self.attempt
         return "\n".join(
             (
-                f"Reverse a string of {self.length} through {self.hidden} numbers",
+                f"Length {self.length}, hidden size {self.hidden}",
                 f"source        {' '.join(attempt.source)}",
                 f"right answer  {' '.join(attempt.target)}",
                 f"model         {' '.join(attempt.output)}",

@@ -16,7 +16,8 @@ def draw(attempt: Attempt, hidden: int, exact_match: dict[int, float]) -> str:
     """An SVG picture: the three strings letter by letter, and the share of exact matches."""
     columns = max(len(attempt.target), len(attempt.output))
     width = max(WIDTH, LEFT + STEP * columns)
-    title = f"A string of {len(attempt.source)}, hidden size {hidden}"
+    letters = "letter" if len(attempt.source) == 1 else "letters"
+    title = f"A string of {len(attempt.source)} {letters}, hidden size {hidden}"
     body = [
         _text(20, 30, title, weight=600, size=15),
         *_row("source", attempt.source, 62),
@@ -31,6 +32,11 @@ def draw(attempt: Attempt, hidden: int, exact_match: dict[int, float]) -> str:
         'font-family="system-ui, \'DejaVu Sans\', sans-serif" font-size="13">'
         f'<rect width="{width}" height="{HEIGHT}" rx="8" fill="#fff"/>{"".join(body)}</svg>'
     )
+
+
+def percent(share: float) -> str:
+    """A share as it is written beside a point, such as 40 % or 99.5 %."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
 def _text(
@@ -75,7 +81,7 @@ def _chart(exact_match: dict[int, float]) -> Iterator[str]:
     yield f'<polyline points="{line}" fill="none" stroke="{INK}" stroke-width="2"/>'
     for x, y, length, share in points:
         yield f'<circle cx="{x:g}" cy="{y:g}" r="3.5" fill="{INK}"/>'
-        yield _text(x + 5, y - 6, f"{100 * share:.0f} %", size=11)
+        yield _text(x + 5, y - 6, percent(share), size=11)
         yield _text(x, top + height + 17, str(length), "middle", colour=QUIET, size=11)
     yield _text(left + width + 30, top + 24, "Exact match", weight=600)
     yield _text(left + width + 30, top + 44, "by length of the string", colour=QUIET)

@@ -16,7 +16,11 @@ Weights = dict[str, Tensor]
 def gru_step(
     x: Float[Tensor, "B E"], h: Float[Tensor, "B D"], weights: Weights
 ) -> Float[Tensor, "B D"]:
-    """The next state; weights in the layout of `torch.nn.GRUCell` (reset, update, new)."""
+    """The next state; weights in the layout of `torch.nn.GRUCell` (reset, update, new).
+
+    Source: Cho et al. 2014, equations 5 to 8, with the reset gate where PyTorch has it, behind the
+    linear map.
+    """
     width = h.shape[1]
     rows = []
     for words, state in zip(x, h, strict=True):

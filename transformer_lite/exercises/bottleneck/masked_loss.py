@@ -67,8 +67,8 @@ def _reads_padding(arguments: Arguments, value: Any, answer: Function) -> bool:
 MISTAKES = (
     Mistake(
         "pads-counted",
-        "You average over every position, padding too. Padding is easily predicted, so the loss "
-        "looks too good, and it changes with the amount of padding in the batch.",
+        "You average over every position, padding too. A model soon learns to predict padding, so "
+        "the loss looks too good, and it changes with the amount of padding in the batch.",
         (lambda logits, target, pad: _losses(logits, target).mean(),),
     ),
     Mistake(

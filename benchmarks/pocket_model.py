@@ -1,0 +1,33 @@
+"""Make the English → Korean model that ships with the package, from its recipe.
+
+    python benchmarks/pocket_model.py          # trains in runs/pocket unless that run is done
+
+The folder transformer_lite/pocket/ is replaced by the best checkpoint without its optimiser, with
+the recipe beside it.
+"""
+
+import shutil
+from pathlib import Path
+
+from transformer_lite import checkpoint, runs
+from transformer_lite.recipe import Recipe
+from transformer_lite.translator import SHIPPED
+
+RUN = Path("runs/pocket")
+FILES = ("model.json", "model.safetensors", "tokenizers.json")
+
+
+def main() -> None:
+    """Train or resume, then ship."""
+    best = runs.train(Recipe.load("pocket"), RUN, resume=runs.holds_run(RUN))
+    checkpoint.check_folder(best)
+    target = SHIPPED["pocket"]
+    shutil.rmtree(target, ignore_errors=True)
+    with checkpoint.atomic_folder(target) as folder:
+        for name in FILES:
+            shutil.copyfile(best / name, folder / name)
+        shutil.copyfile(RUN / "recipe.json", folder / "recipe.json")
+
+
+if __name__ == "__main__":
+    main()

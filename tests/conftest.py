@@ -1,0 +1,21 @@
+"""What every test run shares: one thread, no screen, no clock in the property tests."""
+
+import matplotlib
+import torch
+from hypothesis import HealthCheck, settings
+
+matplotlib.use("Agg")
+# Models of this size are fastest on one thread, and give the same bits on every machine with one.
+torch.set_num_threads(1)
+
+# No deadline: how long an example takes says more about the machine than about the code. Always
+# the same examples, so that a failure in one run is a failure in every run.
+settings.register_profile(
+    "course",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("course")

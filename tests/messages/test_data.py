@@ -1,0 +1,91 @@
+"""What the data answers: unknown names, unknown words, files that are missing or altered."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transformer_lite import data
+from transformer_lite.data import multi30k
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder, named in the environment."""
+    (tmp_path / "multi30k").mkdir()
+    monkeypatch.setenv(multi30k.FOLDER_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def test_an_unknown_corpus() -> None:
+    with pytest.raises(ValueError, match=r"expected one of copy, reverse, .*, got 'klingon'"):
+        data.load("klingon")
+
+
+def test_an_unknown_option() -> None:
+    with pytest.raises(ValueError, match=r"options of copy: expected .*letters.*, got vowels"):
+        data.load("copy", vowels=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("copy", {"letters": 27}, "letters: expected a number from 1 to 26, got 27"),
+        ("reverse", {"shortest": 5, "longest": 2}, "shortest <= longest, got 5 and 2"),
+        ("dates", {"train": 0}, "train: expected at least 1 pair, got 0; ask for more"),
+        ("pocket", {"test": 0}, "test: expected at least 1 sentence, got 0; ask for more"),
+        ("multi30k", {"source": "fr"}, "expected de and en, one each, got 'fr' and 'en'"),
+    ],
+)
+def test_impossible_options(name: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        data.load(name, **options)
+
+
+def test_a_named_folder_without_the_corpus(folder: Path) -> None:
+    expected = folder / "multi30k" / "train.de.gz"
+    with pytest.raises(FileNotFoundError) as caught:
+        data.load("multi30k")
+    for word in ("TRANSFORMER_LITE_DATA", str(expected), "put it there or unset"):
+        assert word in str(caught.value)
+
+
+def test_a_named_folder_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(multi30k.FOLDER_VARIABLE, "/nowhere/at/all")
+    with pytest.raises(FileNotFoundError, match="TRANSFORMER_LITE_DATA=/nowhere/at/all: expected"):
+        data.load("multi30k")
+
+
+@pytest.mark.parametrize("content", [b"", b"not the corpus", b"\x1f\x8b\x08\x00"])
+def test_an_altered_file(content: bytes, folder: Path) -> None:
+    path = folder / "multi30k" / "train.de.gz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError) as caught:
+        data.load("multi30k")
+    for word in (str(path), "SHA-256", multi30k.SHA256["train.de.gz"], "truncated or altered"):
+        assert word in str(caught.value)
+
+
+def test_no_mirror_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(multi30k.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(multi30k, "cache_folder", lambda: tmp_path)
+
+    def no_network(*_: Any, **__: Any) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr(multi30k.pooch, "retrieve", no_network)
+    with pytest.raises(ConnectionError) as caught:
+        data.load("multi30k")
+    for word in (*multi30k.MIRRORS, "no network", "By hand: download", "TRANSFORMER_LITE_DATA"):
+        assert word in str(caught.value)
+
+
+def test_a_batch_of_nothing() -> None:
+    with pytest.raises(ValueError, match="examples: expected at least one, got none"):
+        data.collate([])
+
+
+def test_a_text_longer_than_a_batch() -> None:
+    examples = [data.Example([4, 5, 2], [4])]
+    with pytest.raises(ValueError, match=r"batch_tokens: expected at least 3.*got 2; raise it or"):
+        data.epoch_batches(examples, batch_tokens=2, seed=0, epoch=0)

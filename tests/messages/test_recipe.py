@@ -1,0 +1,106 @@
+"""What a bad recipe is answered."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transformer_lite.recipe import Recipe
+
+SMALLEST = '[task]\nname = "copy"\n[model]\nkind = "transformer"\n'
+
+
+def load(tmp_path: Path, text: str) -> Recipe:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return Recipe.load(str(path))
+
+
+def example() -> dict[str, Any]:
+    """The tables of a good recipe."""
+    return {
+        "task": {"name": "copy"},
+        "model": {"kind": "transformer"},
+        "tokenizer": {},
+        "training": {},
+        "validation": {},
+    }
+
+
+BAD: dict[str, tuple[str, str]] = {
+    "no TOML": ("task = ", r"mine\.toml cannot be used: Invalid value"),
+    "unknown table": (SMALLEST + "[optimizer]\n", "a recipe has no key optimizer; it may have"),
+    "unknown key": (SMALLEST + "[training]\nstep = 3", r"\[training\] has no key step; .*steps"),
+    "unknown validation key": (SMALLEST + "[validation]\nof = 3", r"\[validation\] has no key of"),
+    "unknown tokenizer key": (
+        SMALLEST + "[tokenizer]\nsize = 3",
+        r"\[tokenizer\] has no key size; it may have vocab_size, lowercase",
+    ),
+    "no task": ('[model]\nkind = "seq2seq"', r"needs the table \[task\] with the key 'name'"),
+    "no model": ('[task]\nname = "copy"', r"needs the table \[model\] with the key 'kind'"),
+    "text for a number": (
+        SMALLEST + '[training]\nsteps = "many"',
+        r"\[training\] steps must be a whole number, but it is 'many'",
+    ),
+    "fraction for a whole number": (
+        SMALLEST + "[validation]\nevery = 2.5",
+        r"\[validation\] every must be a whole number, but it is 2\.5",
+    ),
+    "a value for a table": ("training = 3\n" + SMALLEST, r"\[training\] must be a table"),
+    "no steps": (SMALLEST + "[training]\nsteps = 0", "steps must be at least 1, but it is 0"),
+    "unknown schedule": (SMALLEST + '[training]\nschedule = "steep"', "schedule must be .*steep"),
+    "too much smoothing": (SMALLEST + "[training]\nlabel_smoothing = 1.0", "label_smoothing must"),
+    "never validated": (SMALLEST + "[validation]\nevery = 0", "every ≥ 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_recipe_is_explained(name: str, tmp_path: Path) -> None:
+    text, words = BAD[name]
+    with pytest.raises(ValueError, match=words) as caught:
+        load(tmp_path, text)
+    assert str(caught.value).startswith("the recipe mine.toml cannot be used: ")
+
+
+def test_an_unknown_recipe_lists_those_that_ship() -> None:
+    with pytest.raises(
+        ValueError, match=r"no recipe 'soup': .*TOML file, or one of multi30k, pock"
+    ):
+        Recipe.load("soup")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "words"),
+    [
+        ("model", "heads", "four", "must be a whole number, but it is 'four'"),
+        ("model", "d_model", 16.5, r"must be a whole number, but it is 16\.5"),
+        ("model", "dropout", "much", "must be a number, but it is 'much'"),
+        ("model", "tie", 1, "must be a text, but it is 1"),
+        ("task", "letters", True, "must be a whole number, but it is True"),
+        ("tokenizer", "lowercase", "yes", "must be true or false, but it is 'yes'"),
+        ("training", "betas", 0.9, r"must be a list, but it is 0\.9"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_named(table: str, key: str, value: Any, words: str) -> None:
+    tables = example()
+    tables[table][key] = value
+    with pytest.raises(ValueError, match=rf"\[{table}\] {key} {words}"):
+        Recipe.from_dict(tables)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "words"),
+    [("task", "name", "one of copy, reverse"), ("model", "kind", "one of transformer, seq2seq")],
+)
+def test_an_unknown_choice_lists_the_known_ones(table: str, key: str, words: str) -> None:
+    tables = example()
+    tables[table][key] = "soup"
+    with pytest.raises(ValueError, match=rf"\[{table}\] {key} must be {words}.*'soup'"):
+        Recipe.from_dict(tables)
+
+
+def test_vocabulary_sizes_come_from_the_tokenizers_alone() -> None:
+    tables = example()
+    tables["model"]["source_vocab"] = 50
+    with pytest.raises(ValueError, match=r"\[model\] has no key source_vocab"):
+        Recipe.from_dict(tables)
