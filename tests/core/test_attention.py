@@ -47,7 +47,11 @@ def test_the_explicit_path_equals_torch(B: int, T: int, S: int, seed: int) -> No
 
 @given(**SHAPES, heads=st.sampled_from([1, 2, 4]), seed=st.integers(0, 999))
 def test_multi_head_attention_equals_torch(
-    B: int, T: int, S: int, heads: int, seed: int  # noqa: N803
+    B: int,
+    T: int,
+    S: int,
+    heads: int,
+    seed: int,  # noqa: N803
 ) -> None:
     """On copied weights. Mind the sign: torch's module is True where attention is FORBIDDEN."""
     ours = made(8, heads)

@@ -113,9 +113,7 @@ def test_weights_are_copies_and_everything_else_follows_the_module() -> None:
     with torch.no_grad():
         copied.weight.add_(1)
     assert torch.equal(ours, before)
-    assert sum(p.numel() for p in stack.parameters()) == sum(
-        p.numel() for p in theirs.parameters()
-    )
+    assert sum(p.numel() for p in stack.parameters()) == sum(p.numel() for p in theirs.parameters())
 
 
 def test_modules_that_cannot_be_copied_are_refused() -> None:

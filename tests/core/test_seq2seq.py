@@ -135,7 +135,7 @@ def test_the_width_of_the_additive_score_can_be_chosen() -> None:
         ({"hidden": 5, "bidirectional": True}, "hidden=5 is odd"),
         ({"input_feeding": True}, "input_feeding belongs to attention"),
         ({"input_feeding": True, "attention": "dot"}, 'with decoder="luong"'),
-        ({"context": "each_step", "attention": "dot"}, 'belongs to attention=None'),
+        ({"context": "each_step", "attention": "dot"}, "belongs to attention=None"),
     ],
 )
 def test_configurations_that_cannot_be_are_refused(fields: dict[str, Any], message: str) -> None:

@@ -102,6 +102,14 @@ def test_one_english_sentence_has_one_translation() -> None:
     assert shared > 500  # the seeds overlap enough for this to mean something
 
 
+def test_read_is_past_only_where_english_shows_it(corpus: Corpus) -> None:
+    past = [pair for pair in corpus.train if "읽었어요" in pair.target.split()]
+    assert len(past) > 50
+    for pair in past:
+        words = pair.source.split()
+        assert words[0] not in ("i", "we", "they", "many") or "did" in words, pair
+
+
 def test_particles_fit_the_word_before_them(corpus: Corpus) -> None:
     after_consonant = {"은", "을", "과"}
     after_vowel = {"는", "가", "를", "와"}

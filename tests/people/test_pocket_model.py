@@ -41,7 +41,7 @@ def test_it_was_made_by_the_recipe_that_ships(translator: Translator) -> None:
 def test_it_translates_combinations_it_never_saw(translator: Translator, corpus: Corpus) -> None:
     pairs = corpus.test[:SENTENCES]
     found = translator([pair.source for pair in pairs])
-    assert evaluation.exact_match(found, [pair.target for pair in pairs]) >= 0.9
+    assert evaluation.exact_match(found, [pair.target for pair in pairs]) >= 0.97
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_its_attention_finds_the_gold_alignment(translator: Translator, corpus: 
         [pair.sure for pair in pairs],
         [pair.possible for pair in pairs],
     )
-    assert min(errors.values()) < diagonal / 2
+    assert min(errors.values()) < 0.2 < diagonal / 2
 
 
 def words(pair: Pair) -> int:

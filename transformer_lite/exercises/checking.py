@@ -11,15 +11,9 @@ import torch
 from transformer_lite.exercises.catalogue import find
 from transformer_lite.exercises.comparing import describe_case, difference
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.running import (
-    Outcome,
-    Raised,
-    Returned,
-    Runner,
-    Unfinished,
-    shorten,
-)
+from transformer_lite.exercises.running import Runner
 from transformer_lite.exercises.verdict import Verdict
+from transformer_lite.exercises.worker import Outcome, Raised, Returned, Unfinished, shorten
 
 SECONDS = 5.0  # for all cases of one check; right answers need a small part of one second
 ANY_VALUE = 1e30  # a tolerance that leaves only kind and shape to differ

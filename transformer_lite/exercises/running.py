@@ -1,54 +1,19 @@
-"""Calls a function that may do anything: raise, edit its arguments, print, or never return."""
+"""Runs a function on many cases: bounded in time, on copies, with its prints kept off the page."""
 
 import contextlib
 import copy
-import ctypes
-import inspect
 import io
-import linecache
-import sys
-import threading
 import time
-import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from types import FrameType
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.worker import Outcome, Returned, Unfinished, Worker
 
-POLL = 0.02  # seconds between looks at a running function: a wait cannot be interrupted everywhere
-GRACE = 1.5  # seconds that a function which was told to stop gets for it
-LONGEST_TEXT = 160  # characters of a line of code or an error message worth repeating
-
-
-@dataclass(frozen=True)
-class Returned:
-    """The function returned `value`; `changed` holds the positions of arguments it edited."""
-
-    value: Any
-    changed: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Raised:
-    """The function raised `error` at `line` (words for the reader, or nothing)."""
-
-    error: BaseException
-    line: str = ""
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """The function was still running, at `line`, when its time was up."""
-
-    line: str
-
-
-Outcome = Returned | Raised | Unfinished
+POLL = 0.02  # seconds between looks at a running function: not every wait can be interrupted
 
 
 class Runner:
@@ -62,6 +27,9 @@ class Runner:
     Args:
         function: anything callable.
         seconds: for all calls together.
+
+    Attributes:
+        lines_printed: how much the function has printed so far; it is not shown.
     """
 
     def __init__(self, function: Function, seconds: float) -> None:
@@ -75,65 +43,29 @@ class Runner:
         Returns:
             One outcome a case, up to the first that is `Unfinished`.
         """
-        copies = copy.deepcopy(list(cases))  # the function may edit what it gets
-        outcomes: list[Outcome] = []
-        # Not Thread.join: interrupted, it takes a running thread for an ended one (Python 3.11).
-        ended = threading.Event()
-        thread = threading.Thread(target=self._work, args=(copies, outcomes, ended), daemon=True)
+        worker = Worker(self.function, copy.deepcopy(list(cases)))
         printed = _LineCounter()
         started = time.monotonic()
         line = ""
         with contextlib.redirect_stdout(printed):
             try:
-                thread.start()
-                while not ended.wait(POLL) and time.monotonic() < started + self.seconds_left:
-                    pass
+                worker.start()
+                while not worker.ended.wait(POLL):
+                    if time.monotonic() > started + self.seconds_left:
+                        break
             finally:  # also when the reader interrupts the cell
-                if not ended.is_set():
-                    line = self._line_now(thread)
-                    _stop(thread)
+                if not worker.ended.is_set():
+                    line = worker.line_now()
+                    worker.stop()
         self.seconds_left -= time.monotonic() - started
         self.lines_printed += printed.lines
-        done = [
+        outcomes = [
             replace(outcome, changed=_changes(before, after))
             if isinstance(outcome, Returned)
             else outcome
-            for before, after, outcome in zip(cases, copies, outcomes, strict=False)
+            for before, after, outcome in zip(cases, worker.cases, worker.outcomes, strict=False)
         ]
-        return done if len(done) == len(cases) else [*done, Unfinished(line)]
-
-    def _work(
-        self, cases: Sequence[Arguments], outcomes: list[Outcome], ended: threading.Event
-    ) -> None:
-        # A request to stop may still arrive when the last call is over.
-        with contextlib.suppress(_TimeUp):
-            self._call_all(cases, outcomes)
-            ended.set()
-
-    def _call_all(self, cases: Sequence[Arguments], outcomes: list[Outcome]) -> None:
-        for arguments in cases:
-            try:
-                outcomes.append(Returned(self.function(*arguments)))
-            except _TimeUp:
-                return
-            except BaseException as error:  # sys.exit() in an answer ends the answer only
-                line = self._line(traceback.walk_tb(error.__traceback__))
-                outcomes.append(Raised(error, line))
-
-    def _line_now(self, thread: threading.Thread) -> str:
-        frame = sys._current_frames().get(thread.ident or 0)
-        stack = list(traceback.walk_stack(frame)) if frame else []
-        return self._line(reversed(stack)) or "inside compiled code"
-
-    def _line(self, frames: Iterable[tuple[FrameType, int]]) -> str:
-        """Words for the innermost line of the reader's own code, frames going inwards."""
-        home = _file_of(self.function)
-        own = [(frame, number) for frame, number in frames if frame.f_code.co_filename == home]
-        if not own:
-            return ""
-        frame, number = own[-1]
-        code = linecache.getline(home, number, frame.f_globals).strip()
-        return f"line {number}" + (f", `{shorten(code)}`" if code else "")
+        return outcomes if len(outcomes) == len(cases) else [*outcomes, Unfinished(line)]
 
 
 def same(before: object, after: object) -> bool:
@@ -160,20 +92,10 @@ def same(before: object, after: object) -> bool:
     return type(before) is type(after) and before == after
 
 
-def shorten(text: str) -> str:
-    """One line of at most `LONGEST_TEXT` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
-
-
 def _changes(before: Arguments, after: Arguments) -> tuple[int, ...]:
     """Positions of the arguments that are not what they were."""
     pairs = enumerate(zip(before, after, strict=True))
     return tuple(position for position, pair in pairs if not same(*pair))
-
-
-class _TimeUp(BaseException):
-    """Raised inside a thread that has to stop; no `except Exception` of an answer catches it."""
 
 
 class _LineCounter(io.TextIOBase):
@@ -183,33 +105,6 @@ class _LineCounter(io.TextIOBase):
         self.lines = 0
 
     def write(self, text: str) -> int:
+        """Count the line ends."""
         self.lines += text.count("\n")
         return len(text)
-
-
-def _stop(thread: threading.Thread) -> None:
-    """Raise `_TimeUp` in the thread, again and again in case its code swallows exceptions.
-
-    Python's threads take turns. Only with short turns does a second request reach a loop of
-    `try: ... except: pass` while it is outside its `try`.
-    """
-    identity = ctypes.c_ulong(thread.ident or 0)
-    turn = sys.getswitchinterval()
-    until = time.monotonic() + GRACE
-    sys.setswitchinterval(1e-6)
-    try:
-        while thread.is_alive() and time.monotonic() < until:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_TimeUp))
-            time.sleep(1e-5)
-    finally:
-        sys.setswitchinterval(turn)
-
-
-def _file_of(function: Function) -> str:
-    """Name of the file or cell that holds the code of a callable; empty for compiled code."""
-    inner: Any = inspect.unwrap(getattr(function, "func", function))  # `func` of a partial
-    for candidate in (inner, type(inner).__call__):
-        code = getattr(candidate, "__code__", None)
-        if code is not None:
-            return str(code.co_filename)
-    return ""

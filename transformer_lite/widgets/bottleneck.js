@@ -161,7 +161,7 @@ function render({ model, el }) {
     make(
       "div",
       { class: "bottleneck" },
-      make("div", { class: "controls" }, slider.element, sizes.element, samples.element),
+      make("div", { class: "settings" }, slider.element, sizes.element, samples.element),
       strings,
       make("div", { class: "outcome" }, guess, result, askLabel),
       chart,

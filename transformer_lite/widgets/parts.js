@@ -59,14 +59,12 @@ function makeSlider(words, least, most, unit, choose) {
   };
 }
 
-// The root of a widget. Keys that work its controls must not also turn a slide or move to the next
+// The root of a widget; no <section>, which a deck would take for a slide. Keys that work its controls must not also turn a slide or move to the next
 // cell of a notebook.
 function makeCard(name, ...children) {
-  const card = make(
-    "section",
-    { class: "transformer-lite", "aria-label": name, "data-lm-suppress-shortcuts": "true" },
-    make("div", { class: "inside" }, ...children),
-  );
+  const attributes = { class: "transformer-lite", role: "group", "aria-label": name };
+  const card = make("div", attributes, make("div", { class: "inside" }, ...children));
+  card.dataset.lmSuppressShortcuts = "true"; // JupyterLab looks for this
   card.addEventListener("keydown", (event) => {
     if (event.target.matches("input") || [" ", "Enter"].includes(event.key)) {
       event.stopPropagation();

@@ -1,0 +1,497 @@
+"""`check` survives whatever a reader hands it, and says what was wrong in plain words."""
+
+import _thread
+import contextlib
+import functools
+import inspect
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from transformer_lite.exercises import Verdict, check
+from transformer_lite.exercises.catalogue import CHAPTERS, EXERCISES, find
+from transformer_lite.exercises.checking import examine
+from transformer_lite.exercises.comparing import difference
+
+SHIFT = EXERCISES["shift-right"]
+
+
+def right(target: Tensor, bos: int) -> Tensor:
+    return torch.cat([torch.full_like(target[:, :1], bos), target[:, :-1]], dim=1)
+
+
+# ---- Names
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(ValueError, match='"unknown"; there are "shift-right", "exact-match"'):
+        check("unknown")
+
+
+def test_swapped_arguments_are_an_unknown_name() -> None:
+    with pytest.raises(ValueError, match=r"got an object of type function; there are"):
+        find(right)  # `check(right, "shift-right")` asks for this name
+
+
+def test_no_two_exercises_share_a_name() -> None:
+    assert len(EXERCISES) == sum(map(len, CHAPTERS))
+
+
+# ---- Not attempted
+
+
+def left_as_dots(target: Tensor, bos: int) -> Any: ...
+
+
+def left_as_pass(target: Tensor, bos: int) -> Any:
+    pass
+
+
+def left_unimplemented(target: Tensor, bos: int) -> Any:
+    raise NotImplementedError
+
+
+def left_with_a_blank(target: Tensor, bos: int) -> Any:
+    decoder_input = ...  # your code
+    return decoder_input
+
+
+@pytest.mark.parametrize(
+    "answer", [left_as_dots, left_as_pass, left_unimplemented, left_with_a_blank, None, ...]
+)
+def test_not_attempted(answer: object) -> None:
+    verdict = check("shift-right", answer)
+    assert verdict.outcome == "not attempted"
+    assert not verdict.passed and verdict.misconception is None
+    assert SHIFT.task in verdict.message
+    assert str(verdict).startswith("○ shift-right, not attempted")
+
+
+def test_without_an_answer_the_task_is_shown() -> None:
+    for exercise in EXERCISES.values():
+        assert exercise.task in check(exercise.name).message
+
+
+def test_none_in_some_cases_only_is_an_attempt() -> None:
+    verdict = check("shift-right", lambda target, bos: right(target, bos) if bos == 1 else None)
+    assert verdict.outcome == "failed"
+    assert "got nothing (None)" in verdict.message
+
+
+# ---- Nonsense
+
+
+class Hostile:
+    """Fails whoever looks at it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("do not look")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("do not print")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("do not compare")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text either")
+
+
+def raises_silent(target: Tensor, bos: int) -> Tensor:
+    raise SilentError
+
+
+def recurses(target: Tensor, bos: int) -> Tensor:
+    return recurses(target, bos)
+
+
+def exits(target: Tensor, bos: int) -> Tensor:
+    sys.exit(3)
+
+
+def interrupts(target: Tensor, bos: int) -> Tensor:
+    raise KeyboardInterrupt
+
+
+async def waits(target: Tensor, bos: int) -> Tensor:
+    return right(target, bos)
+
+
+def yields(target: Tensor, bos: int) -> Any:
+    yield right(target, bos)
+
+
+def sometimes_wrong_name(target: Tensor, bos: int) -> Tensor:
+    if bos == 5:
+        return tokens  # type: ignore[name-defined]
+    return right(target, bos)
+
+
+def with_nan(target: Tensor, bos: int) -> Tensor:
+    return right(target, bos).float() * float("nan")
+
+
+class CallableObject:
+    def __call__(self, target: Tensor, bos: int) -> Tensor:
+        return target.no_such_method()  # type: ignore[no-any-return, operator]
+
+
+NASTY: list[tuple[str, Any, str]] = [
+    ("a result", torch.zeros(2, 3), "got an object of type Tensor. Hand over the function's name"),
+    ("a number", 3, "got an object of type int"),
+    ("a string", "shift_right", "got an object of type str"),
+    ("a class", Hostile, "got a class"),
+    ("a hostile object", Hostile(), "got an object of type Hostile"),
+    ("no parameters", lambda: 1, "must take (target, bos), in this order, but it takes ()"),
+    ("one parameter", lambda target: target, "but it takes (target)"),
+    ("three parameters", lambda target, bos, eos: target, "but it takes (target, bos, eos)"),
+    ("by keyword only", lambda *, target, bos: target, "but it takes (*, target, bos)"),
+    ("returns a list", lambda target, bos: right(target, bos).tolist(), "[1, 3], got [["),
+    ("returns an array", lambda target, bos: right(target, bos).numpy(), "got a ndarray"),
+    ("returns a string", lambda target, bos: "x", "got a str"),
+    ("returns a number", lambda target, bos: 3.5, "got 3.5"),
+    ("returns the function", lambda target, bos: right, "got a function"),
+    ("returns a tuple", lambda target, bos: (right(target, bos),), "got a tuple"),
+    ("returns hostility", lambda target, bos: Hostile(), "type Hostile that cannot be read"),
+    ("returns a coroutine", waits, "got a coroutine"),
+    ("returns a generator", yields, "got a generator"),
+    ("wrong shape", lambda target, bos: right(target, bos).T, "[1, 3], got shape [3, 1]"),
+    ("no shape", lambda target, bos: torch.tensor(1), "[1, 3], got shape []"),
+    ("empty", lambda target, bos: torch.empty(0), "got shape [0]"),
+    ("floats", lambda t, bos: right(t, bos).float(), "whole numbers, got floating-point numbers"),
+    ("truth values", lambda t, bos: right(t, bos).bool(), "whole numbers, got truth values"),
+    ("complex", lambda t, bos: right(t, bos).cfloat(), "whole numbers, got complex numbers"),
+    ("NaN", with_nan, "got floating-point numbers"),
+    ("sparse", lambda t, bos: right(t, bos).to_sparse(), "cannot be read"),
+    ("meta", lambda t, bos: right(t, bos).to("meta"), "cannot be read"),
+    ("raises", lambda target, bos: 1 / 0, "it raised ZeroDivisionError: division by zero at line"),
+    ("raises without text", raises_silent, "raised SilentError at line"),
+    ("recurses", recurses, "raised RecursionError"),
+    ("exits", exits, "raised SystemExit: 3 at line"),
+    ("interrupts", interrupts, "raised KeyboardInterrupt at line"),
+    ("needs too much memory", lambda t, bos: torch.zeros(2**50), "raised RuntimeError"),
+    ("compiled", len, "must take (target, bos)"),
+    ("compiled, no signature", max, "raised"),
+    ("an object's error", CallableObject(), "`return target.no_such_method()"),
+]
+
+
+@pytest.mark.parametrize(("answer", "words"), [pytest.param(a, w, id=name) for name, a, w in NASTY])
+def test_nonsense_is_survived_and_named(answer: object, words: str) -> None:
+    verdict = check("shift-right", answer)
+    assert verdict.outcome == "failed"
+    assert words.lower() in " ".join(verdict.message.split()).lower(), verdict
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_survives_nonsense(name: str) -> None:
+    results = [0, -1.5, True, "x", [], {}, object(), Hostile(), torch.zeros(()), np.zeros((2, 2))]
+    results += [torch.full((2, 3), float("nan")), float("nan"), float("inf"), 1j, [[1]], 10**400]
+    for result in results:
+        verdict = check(name, lambda *_, result=result: result)
+        assert verdict.outcome == "failed" and len(str(verdict)) > 40
+
+
+def test_nan_is_named_where_it_stands() -> None:
+    def answer(outputs: Tensor, lengths: Tensor) -> Tensor:
+        result = outputs[torch.arange(len(outputs)), lengths - 1]
+        result[0, 1] = float("nan")
+        return result
+
+    assert "At position [0, 1] expected 1.9, got nan." in check("last-state", answer).message
+
+
+def test_an_error_is_named_with_its_line() -> None:
+    verdict = check("shift-right", sometimes_wrong_name)
+    first = inspect.getsourcelines(sometimes_wrong_name)[1]
+    assert "1 of 7 cases" in verdict.message
+    assert f"raised NameError: name 'tokens' is not defined at line {first + 2}" in verdict.message
+    assert "`return tokens" in verdict.message
+    assert "bos = 5" in verdict.message
+
+
+def test_the_line_is_the_readers_and_not_the_librarys() -> None:
+    def answer(target: Tensor, bos: int) -> Tensor:
+        return torch.nn.functional.cross_entropy(target, target)
+
+    assert "`return torch.nn.functional.cross_entropy" in check("shift-right", answer).message
+
+
+def test_the_notebooks_default_device_does_not_matter() -> None:
+    torch.set_default_device("meta")
+    try:
+        verdicts = [check(name, exercise.reference) for name, exercise in EXERCISES.items()]
+    finally:
+        torch.set_default_device(None)
+    assert all(verdicts)
+
+
+class NoKeyboardError(NotImplementedError):
+    """Stands for what a notebook without a keyboard answers to input()."""
+
+
+def asks(target: Tensor, bos: int) -> Tensor:
+    raise NoKeyboardError
+
+
+def test_only_the_plain_error_means_not_attempted() -> None:
+    assert "raised NoKeyboardError" in check("shift-right", asks).message
+
+
+def test_callables_of_every_kind_pass() -> None:
+    class Wrapped:
+        def __call__(self, target: Tensor, bos: int) -> Tensor:
+            return right(target, bos)
+
+    def with_more(offset: int, target: Tensor, bos: int) -> Tensor:
+        return right(target, bos + offset)
+
+    @functools.wraps(right)
+    def decorated(*arguments: Any) -> Any:
+        return right(*arguments)
+
+    for answer in (Wrapped(), Wrapped().__call__, functools.partial(with_more, 0), decorated):
+        assert check("shift-right", answer).passed
+
+
+# ---- Edits in place
+
+
+def edits_tensor(target: Tensor, bos: int) -> Tensor:
+    target[:, 1:] = target[:, :-1].clone()
+    target[:, 0] = bos
+    return target
+
+
+def edits_and_returns_nothing(target: Tensor, bos: int) -> None:
+    target[:, 0] = bos
+
+
+def edits_shape(target: Tensor, bos: int) -> Tensor:
+    result = right(target, bos)
+    target.t_()
+    return result
+
+
+def edits_list(predicted: list[list[int]], reference: list[list[int]], eos: int) -> float:
+    for row in predicted:
+        if eos in row:
+            del row[row.index(eos) :]
+    return sum(p == r for p, r in zip(predicted, reference, strict=True)) / len(reference)
+
+
+def edits_one_row(predicted: list[list[int]], reference: list[list[int]], eos: int) -> float:
+    predicted[0].append(eos)
+    return float(EXERCISES["exact-match"].reference(predicted, reference, eos))
+
+
+def edits_dictionary(x: Tensor, h: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    weights["bias_hh"] = weights.pop("bias_hh") + 1
+    return h
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "parameter"),
+    [
+        ("shift-right", edits_tensor, "target"),
+        ("shift-right", edits_and_returns_nothing, "target"),
+        ("shift-right", edits_shape, "target"),
+        ("exact-match", edits_list, "predicted"),
+        ("exact-match", edits_one_row, "predicted"),
+        ("gru-step", edits_dictionary, "weights"),
+    ],
+)
+def test_edits_of_the_arguments_are_named(
+    name: str, answer: Callable[..., Any], parameter: str
+) -> None:
+    verdict = check(name, answer)
+    assert verdict.misconception == "changes-input"
+    assert f"your function changes its argument `{parameter}` in place" in verdict.message
+
+
+# ---- Time
+
+
+def loops(target: Tensor, bos: int) -> Tensor:
+    position = 0
+    while position < target.shape[1]:
+        pass
+    return target
+
+
+def loops_and_swallows(target: Tensor, bos: int) -> Tensor:
+    end = time.monotonic() + 10  # should nothing stop it, later tests are not slowed down for ever
+    while time.monotonic() < end:
+        with contextlib.suppress(BaseException):
+            sum(range(1000))
+    return target
+
+
+def loops_and_prints(target: Tensor, bos: int) -> Tensor:
+    while True:
+        print("still here")
+
+
+def sleeps(target: Tensor, bos: int) -> Tensor:
+    time.sleep(10)
+    return target
+
+
+def slow_later(target: Tensor, bos: int) -> Tensor:
+    while bos == 5:
+        pass
+    return right(target, bos)
+
+
+@pytest.mark.parametrize(
+    "answer", [loops, loops_and_swallows, loops_and_prints, sleeps, slow_later]
+)
+def test_time_is_bounded(answer: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    verdict = examine(SHIFT, answer, 0.3)
+    assert time.monotonic() - started < 5.0
+    assert verdict.outcome == "failed"
+    assert "takes too long" in verdict.message and "it was at line" in verdict.message
+    assert ("bos = 5" in verdict.message) == (answer is slow_later)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_loop_is_named_by_its_line_and_does_not_go_on() -> None:
+    turns = [0]
+
+    def answer(target: Tensor, bos: int) -> Tensor:
+        while True:
+            turns[0] += 1
+
+    before = set(threading.enumerate())
+    verdict = examine(SHIFT, answer, 0.3)
+    assert "`while True:`" in verdict.message or "`turns[0] += 1`" in verdict.message
+    seen = turns[0]
+    time.sleep(0.05)
+    assert turns[0] == seen > 0
+    assert set(threading.enumerate()) <= before
+
+
+def test_time_is_shared_by_all_cases() -> None:
+    def answer(target: Tensor, bos: int) -> Tensor:
+        time.sleep(0.1)
+        return right(target, bos)
+
+    started = time.monotonic()
+    assert not examine(SHIFT, answer, 0.25).passed
+    assert time.monotonic() - started < 0.7
+    assert examine(SHIFT, answer, 5.0).passed
+
+
+def test_it_works_outside_the_main_thread() -> None:
+    verdicts: list[Verdict] = []
+
+    def work() -> None:
+        verdicts.append(examine(SHIFT, right, 5.0))
+        verdicts.append(examine(SHIFT, loops, 0.2))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert [verdict.passed for verdict in verdicts] == [True, False]
+
+
+def test_the_reader_can_interrupt_a_check() -> None:
+    turns = [0]
+
+    def answer(target: Tensor, bos: int) -> Tensor:
+        while True:
+            turns[0] += 1
+
+    timer = threading.Timer(0.2, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        examine(SHIFT, answer, 5.0)
+    seen = turns[0]
+    time.sleep(0.05)
+    assert turns[0] == seen
+
+
+# ---- Prints
+
+
+def test_prints_are_counted_and_kept_off_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(target: Tensor, bos: int) -> Tensor:
+        for _ in range(2000):
+            print("x" * 100)
+        return right(target, bos)
+
+    verdict = check("shift-right", answer)
+    assert verdict.passed
+    assert "printed 14000 lines, not shown here" in verdict.message
+    assert capsys.readouterr().out == ""
+
+
+# ---- The verdict
+
+
+def test_a_verdict_shows_itself() -> None:
+    passed = check("shift-right", right)
+    assert str(passed) == repr(passed) == "✓ shift-right, passed: right on all 7 cases."
+    assert passed and passed.passed
+    failed = check("shift-right", lambda target, bos: target)
+    assert not failed and str(failed).startswith("✗ shift-right, failed: You hand the target back")
+    assert "    bos = 1\nAt position [0, 0] expected 1, got 93 (2 more differ)." in str(failed)
+
+
+def test_the_same_answer_gives_the_same_words() -> None:
+    texts = {str(check("masked-loss", lambda logits, target, pad: logits.sum())) for _ in range(3)}
+    assert len(texts) == 1
+
+
+# ---- Comparing
+
+
+def test_precision_and_width_of_a_type_do_not_count() -> None:
+    for dtype in (torch.int32, torch.int16):
+        assert check("shift-right", lambda t, bos, dtype=dtype: right(t, bos).to(dtype)).passed
+
+    def double(outputs: Tensor, lengths: Tensor) -> Tensor:
+        return outputs[torch.arange(len(outputs)), lengths - 1].double().requires_grad_()
+
+    assert check("last-state", double).passed
+
+
+def test_a_loss_must_stay_a_tensor() -> None:
+    reference = EXERCISES["masked-loss"].reference
+    verdict = check("masked-loss", lambda *arguments: reference(*arguments).item())
+    assert "got a plain number: it no longer knows how it was computed" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "found"),
+    [
+        (0.5, 0.5, None),
+        (0.5, torch.tensor([0.5]), None),
+        (0.5, np.float32(0.5), None),
+        (1.0, 1, None),
+        (0.5, 0.500004, None),
+        (0.5, 0.5001, "expected 0.5, got 0.5001"),
+        (0.5, float("nan"), "expected 0.5, got nan"),
+        (0.5, [0.5], "expected a number, got a list"),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.00001]), None),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.001]),
+         "at position [1] expected 2.0, got 2.001"),
+        (torch.tensor(1.0), torch.tensor(2.0), "expected 1.0, got 2.0"),
+        (torch.tensor([True]), torch.tensor([1]), "expected truth values, got whole numbers "
+         "(torch.int64)"),
+    ],
+)  # fmt: skip
+def test_differences_in_words(expected: Any, got: Any, found: str | None) -> None:
+    assert difference(expected, got, 1e-5) == found

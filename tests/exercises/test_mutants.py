@@ -1,0 +1,145 @@
+"""Small changes of each reference, made by machine, are rejected unless they change nothing."""
+
+import ast
+import copy
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from transformer_lite.exercises.catalogue import EXERCISES
+from transformer_lite.exercises.checking import examine
+from transformer_lite.exercises.exercise import Exercise
+
+OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.Mult,
+    ast.MatMult: ast.Mult,
+    ast.Eq: ast.LtE,
+    ast.NotEq: ast.Gt,
+    ast.Invert: ast.UAdd,
+    ast.USub: ast.UAdd,
+}
+
+NAMES = {
+    "weight_ih": "weight_hh",
+    "weight_hh": "weight_ih",
+    "bias_ih": "bias_hh",
+    "bias_hh": "bias_ih",
+    "predicted": "reference",
+    "exp": "tanh",
+    "tanh": "sigmoid",
+    "max": "min",
+    "reset": "keep",
+    "keep": "reset",
+    "words": "state",
+    "row": "wanted",
+}
+
+# What passes although it was changed, and why that is right.
+EQUIVALENT = [
+    # Positions are counted from 0.
+    ("shift-right", "position == 0 → position <= 0"),
+    # log Σ exp(s − m) − (s_y − m) is the same for every m; m only guards against overflow.
+    ("masked-loss", "scores - scores.max() → scores + scores.max()"),
+    ("masked-loss", "scores.max → scores.min"),
+]
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST]:
+    """Every version of one node with one small change."""
+    for name in ("op", "ops"):
+        value = getattr(node, name, None)
+        kind = type(value[0] if isinstance(value, list) and value else value)
+        if kind in OPERATORS:
+            other = OPERATORS[kind]()
+            yield altered(node, name, [other] if isinstance(value, list) else other)
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            yield from (ast.Constant(number + 1), ast.Constant(number - 1))
+        case ast.Constant(value=str(word)) if word in NAMES:
+            yield ast.Constant(NAMES[word])
+        case ast.Name(id=word, ctx=ast.Load()) if word in NAMES:
+            yield altered(node, "id", NAMES[word])
+        case ast.Attribute(attr=word) if word in NAMES:
+            yield altered(node, "attr", NAMES[word])
+        case ast.IfExp():
+            yield ast.IfExp(node.test, node.orelse, node.body)
+        case ast.AugAssign():
+            yield ast.Pass()
+        case ast.Slice():
+            for bound in ("lower", "upper"):
+                if getattr(node, bound):
+                    yield altered(node, bound, None)
+
+
+def altered(node: ast.AST, name: str, value: object) -> ast.AST:
+    changed = copy.copy(node)
+    setattr(changed, name, value)
+    return changed
+
+
+class Exchange(ast.NodeTransformer):
+    """Puts one node in the place of another."""
+
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def plain_tree(exercise: Exercise) -> ast.Module:
+    """The reference as a tree without annotations and docstring, which no change should touch."""
+    tree = ast.parse(inspect.getsource(inspect.unwrap(exercise.reference)))
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    function.returns, function.body = None, function.body[1:]
+    for argument in function.args.args:
+        argument.annotation = None
+    return tree
+
+
+def mutants(exercise: Exercise) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Each mutant of the reference, and what was changed in it."""
+    name, names = exercise.reference.__name__, sys.modules[exercise.reference.__module__].__dict__
+    tree = plain_tree(exercise)
+    for node in list(ast.walk(tree)):
+        for new in changes(node):
+            # Copied node by node, the tree in hand stays as it is.
+            mutant = Exchange(node, new).visit(rebuilt(tree, keep=node))
+            scope = dict(names)
+            code = compile(ast.fix_missing_locations(mutant), f"mutant of {name}", "exec")
+            exec(code, scope)
+            yield f"{shown(node)} → {shown(new)}", scope[name]
+
+
+def rebuilt(tree: ast.Module, keep: ast.AST) -> ast.Module:
+    """A copy of a tree in which one node is the original, so that it can be found."""
+    return copy.deepcopy(tree, {id(keep): keep})
+
+
+def shown(node: ast.AST) -> str:
+    return ast.unparse(node) or "nothing"
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_mutants_are_rejected(exercise: Exercise) -> None:
+    made = list(mutants(exercise))
+    passing = [text for text, mutant in made if examine(exercise, mutant, 5.0).passed]
+    expected = [text for name, text in EQUIVALENT if name == exercise.name]
+    assert len(made) >= 6
+    assert sorted(passing) == sorted(expected)
+
+
+def test_the_unchanged_tree_passes() -> None:
+    """Or else every mutant would be rejected for a reason of its making."""
+    for exercise in EXERCISES.values():
+        name = exercise.reference.__name__
+        scope = dict(sys.modules[exercise.reference.__module__].__dict__)
+        exec(compile(plain_tree(exercise), name, "exec"), scope)
+        assert examine(exercise, scope[name], 2.0).passed
