@@ -43,7 +43,7 @@ class BottleneckExplorer(StillWidget):
     revealed = traitlets.Bool(False, help="whether the answer is shown").tag(sync=True)
     ask = traitlets.Bool(True, help="whether a change hides the answer").tag(sync=True)
 
-    def __init__(self, results: dict[str, Any], **state: Any) -> None:
+    def __init__(self, results: Any, **state: Any) -> None:
         super().__init__(runs={str(hidden): _find(results, hidden) for hidden in HIDDEN}, **state)
 
     @traitlets.validate("length", "hidden", "sample", "prediction")
@@ -67,7 +67,7 @@ class BottleneckExplorer(StillWidget):
         return Attempt(*self.runs[str(self.hidden)]["attempts"][self.length - 1][self.sample - 1])
 
     @property
-    def exact_match(self) -> dict[int, float]:
+    def exact_match(self) -> dict[int, int | float]:
         """Share of strings written without a mistake, by length, for the chosen hidden size."""
         return dict(zip(MEASURED, self.runs[str(self.hidden)]["exact"], strict=True))
 
@@ -98,7 +98,7 @@ def _ends(numbers: Any) -> str:
     return f"{numbers[0]} to {numbers[-1]}"
 
 
-def _find(results: dict[str, Any], hidden: int) -> dict[str, Any]:
+def _find(results: Any, hidden: int) -> dict[str, Any]:
     """The attempts by length, and the exact match by length, of one run."""
     wanted = {**_RUN, "hidden": hidden}
     words = ", ".join(f"{name}={value!r}" for name, value in wanted.items())

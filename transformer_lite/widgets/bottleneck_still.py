@@ -12,7 +12,7 @@ LEFT, STEP = 84, 25  # where the first letter stands, and pixels from letter to 
 CHART = (84, 204, 300, 68)  # left, top, width and height of the plotting area
 
 
-def draw(attempt: Attempt, hidden: int, exact_match: dict[int, float]) -> str:
+def draw(attempt: Attempt, hidden: int, exact_match: dict[int, int | float]) -> str:
     """An SVG picture: the three strings letter by letter, and the share of exact matches."""
     columns = max(len(attempt.target), len(attempt.output))
     width = max(WIDTH, LEFT + STEP * columns)
@@ -34,14 +34,14 @@ def draw(attempt: Attempt, hidden: int, exact_match: dict[int, float]) -> str:
     )
 
 
-def percent(share: float) -> str:
+def percent(share: int | float) -> str:
     """A share as it is written beside a point, such as 40 % or 99.5 %."""
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
 def _text(
-    x: float,
-    y: float,
+    x: int | float,
+    y: int | float,
     words: str,
     anchor: str = "start",
     weight: int = 400,
@@ -66,7 +66,7 @@ def _row(name: str, letters: str, y: int, wrong: list[int] | None = None) -> Ite
             yield _text(x, y + 20, "✗", "middle", colour=WRONG, weight=700)
 
 
-def _chart(exact_match: dict[int, float]) -> Iterator[str]:
+def _chart(exact_match: dict[int, int | float]) -> Iterator[str]:
     """The share of exact matches against length, each point with its number."""
     left, top, width, height = CHART
     longest = max(exact_match)
