@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -69,7 +70,7 @@ def attention_map(
     values = weights.detach().float().cpu().numpy()  # numpy knows no bfloat16
     ax.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     # Tokens are text, whatever dollar signs they hold: no formulas.
-    as_text = {"fontfamily": families, "parse_math": False}
+    as_text: dict[str, Any] = {"fontfamily": families, "parse_math": False}
     ax.set_xticks(range(len(source_tokens)), source_tokens, rotation=45, ha="left",
                   rotation_mode="anchor", **as_text)  # fmt: skip
     ax.set_yticks(range(len(target_tokens)), target_tokens, **as_text)

@@ -90,10 +90,12 @@ def best_checkpoint(folder: Path) -> Path:
     Raises:
         CheckpointError: the run has no checkpoint yet.
     """
-    found = checkpoints(folder)
+    found = [(path, _progress(path)) for path in checkpoints(folder)]
     if not found:
         raise CheckpointError(f"{folder} holds no checkpoint yet; train first")
-    return min(found, key=lambda path: float(_progress(path)["validation"]["loss"]))
+    # One written because somebody stopped the run would not be there in an unbroken run.
+    scheduled = [(path, state) for path, state in found if state["scheduled"]]
+    return min(scheduled or found, key=lambda one: float(one[1]["validation"]["loss"]))[0]
 
 
 def _progress(path: Path) -> dict[str, Any]:
@@ -188,7 +190,6 @@ class _Run:
 
     def _loop(self, stop: StopRequest) -> None:
         trainer, total = self.trainer, self.recipe.training.steps
-        every = self.recipe.validation.every
         with (
             (self.folder / "metrics.jsonl").open("a") as metrics,
             tqdm(total=total, initial=trainer.steps_done, unit="step",
@@ -200,9 +201,13 @@ class _Run:
                 metrics.write(_metrics_line(result, time.perf_counter() - began))
                 bar.update()
                 bar.set_postfix(loss=f"{result.loss:.3f}", refresh=False)
-                if trainer.steps_done % every == 0 or trainer.steps_done == total:
+                if self._is_scheduled():
                     metrics.flush()
                     self._checkpoint()
+
+    def _is_scheduled(self) -> bool:
+        done, training = self.trainer.steps_done, self.recipe.training
+        return done % self.recipe.validation.every == 0 or done == training.steps
 
     def _checkpoint(self) -> None:
         """Validate, write a checkpoint, and remove all but the newest and the best."""
@@ -222,7 +227,11 @@ class _Run:
                 "checkpoint of it was written; lower peak_rate or lengthen the warmup"
             )
         metrics = {"loss": forced.loss, "token_accuracy": forced.accuracy, "exact_match": exact}
-        state = {"steps_done": self.trainer.steps_done, "validation": metrics}
+        state = {
+            "steps_done": self.trainer.steps_done,
+            "scheduled": self._is_scheduled(),
+            "validation": metrics,
+        }
         checkpoint.save(path, self.saved, self.trainer.optimizer, state)
         self._say(
             f"step {self.trainer.steps_done:,}: validation loss {forced.loss:.3f}, "

@@ -213,8 +213,8 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         record: AttentionRecord | None = None,
     ) -> Float[Tensor, "B T D"]:
         """See `SequenceModel.features`."""
-        check_target(source, target_in)
         state = self.start(self.encode(source, source_mask))
+        check_target(source, target_in)
         embedded = self.dropout(look_up(self.target_embedding, target_in, "target_in"))
         if not self.config.one_by_one:
             return self._decode(state, embedded, record)[0]

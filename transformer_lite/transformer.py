@@ -205,8 +205,8 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         record: AttentionRecord | None = None,
     ) -> Float[Tensor, "B T D"]:
         """See `SequenceModel.features`. Target padding needs no mask: it lies in the future."""
-        check_target(source, target_in)
         memory = self.encode(source, source_mask, record)
+        check_target(source, target_in)
         x = self.embed(self.target_embedding, target_in, "target_in")
         keys_values = self.stack.source_keys_values(memory.states)
         return self.stack.decode(x, keys_values, memory.mask, record=record)
