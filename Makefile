@@ -51,7 +51,8 @@ lint: $(INSTALLED)
 
 # Strict: every output that is stored has to come out again.
 test-notebooks: $(INSTALLED)
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg \
+	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env \
+		--nbval-sanitize-with notebooks/sanitize.cfg \
 		-o filterwarnings= notebooks
 
 serve: book

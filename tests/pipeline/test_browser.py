@@ -140,6 +140,18 @@ def test_a_chapter_is_accessible(chapter: Any, reader: Any, mode: str) -> None:
         assert reader.faults(page) == []
 
 
+def test_every_icon_is_there(chapter: Any, sample: Project) -> None:
+    script = sample.build / "html" / "_static" / "scripts" / "fontawesome.js"
+    assert script.stat().st_size < 200_000
+    with chapter() as page:
+        page.wait_for_selector(".article-header-buttons svg[data-icon=person-chalkboard]")
+        shown = page.locator("svg[data-icon]").evaluate_all(
+            "icons => icons.map((icon) => [icon.dataset.icon, icon.querySelector('path') !== null])"
+        )
+        assert len(shown) >= 5
+        assert [name for name, drawn in shown if not drawn] == []
+
+
 def test_a_chapter_fits_a_phone(chapter: Any) -> None:
     with chapter(size=PHONE, mode="dark") as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]

@@ -126,6 +126,14 @@ def test_a_hosted_copy_is_stamped_everywhere(copy: Project, bookbuild) -> None:
     assert "example" not in (copy.notebooks / "02-plain.ipynb").read_text(encoding="utf-8")
 
 
+def test_a_hosted_copy_needs_its_addresses(copy: Project, bookbuild) -> None:
+    result = bookbuild(copy, "site", "--repository", "", "--site", SITE)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: addresses are missing: make site REPOSITORY=https://... SITE=https://...\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("repository", "expected"),
     [

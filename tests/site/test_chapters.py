@@ -69,7 +69,7 @@ def test_every_slide_is_whole_and_accessible(reader: Reader, address: str, name:
             )
             assert bottom <= FRAME[1], f"slide {number} is cut off"
             assert reader.faults(page) == [], f"slide {number}"
-            seen.add(page.url)
+            seen.add(page.evaluate("JSON.stringify(Reveal.getIndices())"))
             while page.evaluate("Reveal.availableFragments().next"):
                 page.keyboard.press("Space")
             page.keyboard.press("Space")

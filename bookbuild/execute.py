@@ -1,0 +1,66 @@
+"""Run a notebook once, in a fresh kernel and an empty folder, and store what it showed."""
+
+import os
+import re
+import tempfile
+from copy import deepcopy
+from pathlib import Path
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbformat import NotebookNode
+
+from bookbuild.notebook import ROOM, outputs_digest
+from bookbuild.policy import check
+from bookbuild.source import SourceError
+from bookbuild.widgets import settle_widgets
+
+# One thread, because the course's models are small and a second costs more than it brings; and the
+# same text for the same picture.
+_SETTINGS = {
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TQDM_DISABLE": "1",  # a progress bar is for somebody who waits
+    "SOURCE_DATE_EPOCH": "0",  # matplotlib writes it into SVG files instead of the date
+    "TOKENIZERS_PARALLELISM": "false",
+}
+CELL_LIMIT_SECONDS = 180
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks for terminals
+
+
+def execute(notebook: NotebookNode, name: str) -> NotebookNode:
+    """Run every cell and return the notebook with outputs; SourceError shows what failed."""
+    result = deepcopy(notebook)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as profile:
+        client = NotebookClient(
+            result,
+            kernel_name="python3",
+            timeout=CELL_LIMIT_SECONDS,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": folder}},
+        )
+        # Sockets of the file system: nobody else on the machine can reach the kernel.
+        manager = client.create_kernel_manager()
+        manager.transport, manager.ip = "ipc", f"{profile}/kernel"
+        try:
+            # Folders of its own keep the author's start-up files and plot settings out.
+            own = {"IPYTHONDIR": profile, "MATPLOTLIBRC": _plot_settings(profile)}
+            client.execute(env={**os.environ, **_SETTINGS, **own})
+        except (CellExecutionError, CellTimeoutError) as error:
+            raise SourceError(f"{name}: a cell failed: {_COLOUR.sub('', str(error))}") from error
+    # nbclient writes the exact versions of the machine that executed.
+    result.metadata["language_info"] = notebook.metadata["language_info"]
+    settle_widgets(result, name)
+    result.metadata[ROOM]["outputs"] = outputs_digest(result)
+    complaints = check(result)
+    if complaints:
+        raise SourceError("\n".join(f"{name}: {complaint}" for complaint in complaints))
+    return result
+
+
+def _plot_settings(folder: str) -> str:
+    file = Path(folder, "matplotlibrc")
+    file.write_text("svg.hashsalt: course\n", encoding="utf-8")  # else ids in SVG files are random
+    return str(file)

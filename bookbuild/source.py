@@ -1,0 +1,109 @@
+"""Read a chapter's Markdown as cells, in the same way as the book does."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from myst_nb.core.read import read_myst_markdown_notebook
+from myst_parser.config.main import MdParserConfig
+from nbformat import NotebookNode
+
+SLIDE_ONLY = "slide-only"
+KNOWN_TAGS = frozenset(
+    {
+        SLIDE_ONLY,
+        "hide-cell",
+        "hide-input",
+        "hide-output",
+        "nbval-ignore-output",
+        "raises-exception",
+        "remove-input",
+        "remove-output",
+        "slide-hide-input",
+    }
+)
+
+
+class SourceError(ValueError):
+    """A chapter says something that no output can carry; the message names the line."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One block of a chapter: `kind` is "markdown" or "code", `line` where its text begins."""
+
+    kind: str
+    source: str
+    line: int
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The cell's tags."""
+        return frozenset(self.metadata.get("tags", ()))
+
+    @property
+    def slide_type(self) -> str:
+        """What the cell does in the deck: "slide", "subslide", "fragment", "notes", "-" or ""."""
+        return str(self.metadata.get("slideshow", {}).get("slide_type", ""))
+
+    @property
+    def slide_only(self) -> bool:
+        """Whether the cell belongs to the deck alone; speaker notes always do."""
+        return SLIDE_ONLY in self.tags or self.slide_type == "notes"
+
+
+def read_notebook(text: str, path: Path, extensions: frozenset[str]) -> NotebookNode:
+    """Parse a chapter with MyST-NB's own reader: page and notebook agree on its cells."""
+    config = MdParserConfig(enable_extensions=set(extensions))
+    return read_myst_markdown_notebook(text, config=config, add_source_map=True, path=path)
+
+
+def read_cells(path: Path, extensions: frozenset[str], text: str | None = None) -> list[Cell]:
+    """The cells of a chapter, slide-only ones included; SourceError for bad cells."""
+    text = path.read_text(encoding="utf-8") if text is None else text
+    notebook = read_notebook(text, path, extensions)
+    lines = text.splitlines()
+    cells = []
+    for node, start in zip(notebook.cells, notebook.metadata["source_map"], strict=True):
+        if node.cell_type == "raw":
+            raise SourceError(
+                f"{path.name}:{start}: raw cells have no place in a notebook: remove it"
+            )
+        line = start + 1
+        if node.cell_type == "markdown":  # the reader drops blank lines before counting
+            while not lines[line - 1].strip():
+                line += 1
+        cell = Cell(node.cell_type, node.source, line, dict(node.metadata))
+        _check(cell, path)
+        cells.append(cell)
+    return cells
+
+
+def page_text(path: Path, extensions: frozenset[str], text: str | None = None) -> str:
+    """A chapter without its slide-only blocks; blank lines stand in, so that line numbers stay."""
+    text = path.read_text(encoding="utf-8") if text is None else text
+    lines = text.splitlines()
+    for cell in read_cells(path, extensions, text):
+        if cell.slide_only:
+            first = cell.line - 1
+            for number in range(first, first + len(cell.source.splitlines())):
+                lines[number] = ""
+            while not lines[first].startswith("+++"):
+                first -= 1
+            lines[first] = ""
+    return "\n".join(lines) + "\n"
+
+
+def _check(cell: Cell, path: Path) -> None:
+    where = f"{path.name}:{cell.line}"
+    unknown = sorted(cell.tags - KNOWN_TAGS)
+    if unknown:
+        raise SourceError(
+            f"{where}: unknown tag {unknown[0]!r}: expected one of {sorted(KNOWN_TAGS)}"
+        )
+    if cell.kind == "code" and cell.slide_only:
+        raise SourceError(
+            f"{where}: a slide-only code cell would never run: put the code in a ```python block "
+            "of a slide-only Markdown block, or let the chapter share the cell with the deck"
+        )

@@ -1,0 +1,42 @@
+"""Saved widget state: the same ids on every run, and only the models that a page shows."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from nbformat import NotebookNode
+
+STATE = "application/vnd.jupyter.widget-state+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
+_REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f-]+)")
+
+
+def settle_widgets(notebook: NotebookNode, name: str) -> None:
+    """Name shown models by their order and the chapter; drop the models that nothing shows."""
+    saved = notebook.metadata.pop("widgets", {}).get(STATE)
+    views = [
+        output.data[VIEW]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if VIEW in output.get("data", {})
+    ]
+    if saved is None or not views:
+        return
+    models: dict[str, Any] = saved["state"]
+    order: list[str] = []
+    waiting = [view["model_id"] for view in views]
+    while waiting:
+        model = waiting.pop(0)
+        if model in models and model not in order:
+            order.append(model)
+            waiting += _REFERENCE.findall(json.dumps(models[model]["state"]))
+    names = {
+        model: hashlib.sha256(f"{name}:{number}".encode()).hexdigest()[:32]
+        for number, model in enumerate(order)
+    }
+    for view in views:
+        view["model_id"] = names[view["model_id"]]
+    state = {names[model]: models[model] for model in order}
+    text = _REFERENCE.sub(lambda match: f"IPY_MODEL_{names[match[1]]}", json.dumps(state))
+    notebook.metadata["widgets"] = {STATE: {**saved, "state": json.loads(text)}}
