@@ -9,13 +9,12 @@ import sacrebleu
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
 from transformer_lite.decoding import Hypothesis, beam, evaluation_mode, greedy
 from transformer_lite.model import SequenceModel
-from transformer_lite.training import label_smoothed_loss
+from transformer_lite.training import label_smoothed_loss, progress_bar
 
 Model = SequenceModel[Any, Any]
 Links = frozenset[tuple[int, int]]
@@ -98,7 +97,7 @@ def decode_all(
         progress: show a bar.
     """
     results: list[Hypothesis | None] = [None] * len(examples)
-    with tqdm(total=len(examples), unit="sentence", disable=not progress, leave=False) as bar:
+    with progress_bar(len(examples), "sentence", shown=progress) as bar:
         for indices, batch in batches_by_length(examples):
             limit = longest_translation(batch.source.shape[1])
             source = (batch.source, batch.source_mask)

@@ -22,7 +22,7 @@ from transformer_lite.data import build_tokenizers, encode_pairs
 from transformer_lite.data import load as load_corpus
 from transformer_lite.recipe import Recipe
 from transformer_lite.stopping import StopRequest, stop_requests
-from transformer_lite.training import StepResult, Trainer, seed_for
+from transformer_lite.training import StepResult, Trainer, progress_bar, seed_for
 
 LOCK, RECIPE = "run.lock", "recipe.json"
 
@@ -192,9 +192,10 @@ class _Run:
         trainer, total = self.trainer, self.recipe.training.steps
         with (
             (self.folder / "metrics.jsonl").open("a") as metrics,
-            tqdm(total=total, initial=trainer.steps_done, unit="step",
-                 disable=not self.progress) as bar,
-        ):  # fmt: skip
+            progress_bar(
+                total, "step", shown=self.progress, done=trainer.steps_done, leave=True
+            ) as bar,
+        ):
             while trainer.steps_done < total and not stop.requested:
                 began = time.perf_counter()
                 result = trainer.step()

@@ -207,6 +207,13 @@ def _not_finite(what: str, value: Tensor, step: int, config: TrainingConfig) -> 
     )
 
 
+def progress_bar(total: int, unit: str, *, shown: bool, done: int = 0, leave: bool = False) -> tqdm:
+    """A bar that can also be switched off from outside, with the variable TQDM_DISABLE=1."""
+    # Handing in disable=False would override that variable.
+    hidden = {} if shown else {"disable": True}
+    return tqdm(total=total, initial=done, unit=unit, leave=leave, **hidden)
+
+
 def fit(
     model: Model, examples: Sequence[Example], config: TrainingConfig, *, progress: bool = True
 ) -> list[StepResult]:
@@ -221,7 +228,7 @@ def fit(
     """
     trainer = Trainer(model, examples, config)
     results = []
-    with tqdm(total=config.steps, unit="step", disable=not progress, leave=False) as bar:
+    with progress_bar(config.steps, "step", shown=progress) as bar:
         for _ in range(config.steps):
             results.append(trainer.step())
             bar.update()

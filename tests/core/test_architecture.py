@@ -12,7 +12,7 @@ PACKAGE = "transformer_lite"
 
 # Lower floors know nothing of higher ones.
 FLOORS = {
-    1: ("masks", "scores", "attention", "positions"),
+    1: ("masks", "threads", "scores", "attention", "positions"),
     2: ("layers", "model", "stack", "recurrent", "transformer", "seq2seq"),
     3: ("data", "training", "decoding", "evaluation", "checkpoint", "interop", "recipe", "runs",
         "stopping"),

@@ -16,7 +16,7 @@ from transformer_lite.attention import (
 from transformer_lite.masks import causal_mask, padding_mask
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
-SHAPES = {"B": st.integers(1, 3), "T": st.integers(1, 5), "S": st.integers(1, 5)}
+SHAPES = {"batch": st.integers(1, 3), "length": st.integers(1, 5), "size": st.integers(1, 5)}
 
 
 def double(*shape: int) -> Tensor:
@@ -32,26 +32,30 @@ def made(d_model: int = 8, heads: int = 2, **more: Any) -> MultiHeadAttention:
 
 
 @given(**SHAPES, seed=st.integers(0, 999))
-def test_the_explicit_path_equals_torch(B: int, T: int, S: int, seed: int) -> None:  # noqa: N803
+def test_the_explicit_path_equals_torch(batch: int, length: int, size: int, seed: int) -> None:
     torch.manual_seed(seed)
-    query, key, value = double(B, 2, T, 4), double(B, 2, S, 4), double(B, 2, S, 3)
-    mask = torch.rand(B, 1, T, S) < 0.7
+    query, key, value = (
+        double(batch, 2, length, 4),
+        double(batch, 2, size, 4),
+        double(batch, 2, size, 3),
+    )
+    mask = torch.rand(batch, 1, length, size) < 0.7
     for allowed in (None, mask):
         output, weights = scaled_dot_product_attention(query, key, value, allowed)
         assert_same(output, F.scaled_dot_product_attention(query, key, value, allowed))
         assert_same(weights @ value, output)
-    sees = mask.any(-1).expand(B, 2, T)
+    sees = mask.any(-1).expand(batch, 2, length)
     assert_same(weights.sum(-1), sees.double())
     assert not weights[~mask.expand_as(weights)].any()
 
 
 @given(**SHAPES, heads=st.sampled_from([1, 2, 4]), seed=st.integers(0, 999))
 def test_multi_head_attention_equals_torch(
-    B: int,
-    T: int,
-    S: int,
+    batch: int,
+    length: int,
+    size: int,
     heads: int,
-    seed: int,  # noqa: N803
+    seed: int,
 ) -> None:
     """On copied weights. Mind the sign: torch's module is True where attention is FORBIDDEN."""
     ours = made(8, heads)
@@ -64,8 +68,8 @@ def test_multi_head_attention_equals_torch(
             part.copy_(torch.cat(parts))
         theirs.out_proj.load_state_dict(ours.output.state_dict())
     torch.manual_seed(seed)
-    query, memory = double(B, T, 8), double(B, S, 8)
-    real = padding_mask(torch.randint(1, S + 1, (B,)), S)
+    query, memory = double(batch, length, 8), double(batch, size, 8)
+    real = padding_mask(torch.randint(1, size + 1, (batch,)), size)
     expected, expected_weights = theirs(
         query, memory, memory, key_padding_mask=~real, average_attn_weights=False
     )
@@ -74,7 +78,7 @@ def test_multi_head_attention_equals_torch(
     assert_same(ours(query, memory, memory, mask, record, "here"), expected)
     assert_same(record["here"], expected_weights)
     assert_same(ours(query, memory, memory, mask), expected)
-    seen = causal_mask(T)
+    seen = causal_mask(length)
     expected, _ = theirs(query, query, query, attn_mask=~seen)
     assert_same(ours(query, query, query, seen), expected)
 

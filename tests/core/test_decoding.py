@@ -1,6 +1,6 @@
 """Greedy and beam search, written once for every model of the contract."""
 
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import pytest
@@ -196,7 +196,8 @@ def test_max_length_counts_eos_in(max_length: int) -> None:
         model, batch = opinionated(kind, 1), random_inputs(3, 4, 1, 1)
         options = {"bos": BOS, "eos": EOS, "max_length": max_length}
         found = greedy(model, batch.source, batch.source_mask, **options)
-        for one in [*found, *sum(beam(model, batch.source, batch.source_mask, **options), [])]:
+        nbest = beam(model, batch.source, batch.source_mask, **options)
+        for one in [*found, *chain.from_iterable(nbest)]:
             assert len(one.tokens) + one.finished <= max_length
 
 

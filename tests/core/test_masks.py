@@ -69,6 +69,14 @@ def test_a_row_that_sees_nothing_gives_zeros_and_no_gradient(dtype: torch.dtype)
     assert gradient[1, :2].all() and not gradient[1, 2]
 
 
+@pytest.mark.filterwarnings("ignore:Anomaly Detection:UserWarning")
+def test_no_nan_arises_on_the_way_either() -> None:
+    """−∞ instead of the lowest number would make some, and only hide them afterwards."""
+    scores = torch.randn(2, 3, requires_grad=True)
+    with torch.autograd.detect_anomaly():
+        masked_softmax(scores, torch.zeros(2, 3, dtype=torch.bool)).sum().backward()
+
+
 def gradient_of(output: Tensor, of: Tensor) -> Tensor:
     torch.manual_seed(0)
     (gradient,) = torch.autograd.grad((output * torch.randn_like(output)).sum(), of)

@@ -269,7 +269,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_update(clip: float) -> No
     before = weights(model)
     assert isinstance(model.output, torch.nn.Linear)
     model.output.bias.register_hook(lambda gradient: gradient * math.inf)
-    with pytest.raises(FloatingPointError, match="gradient became .* at step 1"):
+    with pytest.raises(FloatingPointError, match=r"gradient became .* at step 1"):
         trainer.step()
     assert equal(weights(model), before) and trainer.steps_done == 0
 
