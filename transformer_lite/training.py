@@ -1,6 +1,7 @@
 """Training: loss, schedule, and a loop that can be stopped after any step."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -208,10 +209,12 @@ def _not_finite(what: str, value: Tensor, step: int, config: TrainingConfig) -> 
 
 
 def progress_bar(total: int, unit: str, *, shown: bool, done: int = 0, leave: bool = False) -> tqdm:
-    """A bar that can also be switched off from outside, with the variable TQDM_DISABLE=1."""
-    # Handing in disable=False would override that variable.
-    hidden = {} if shown else {"disable": True}
-    return tqdm(total=total, initial=done, unit=unit, leave=leave, **hidden)
+    """A bar that can also be switched off from outside, with the variable TQDM_DISABLE=1.
+
+    (tqdm knows that variable itself, but its bar for notebooks does not.)
+    """
+    hidden = not shown or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return tqdm(total=total, initial=done, unit=unit, leave=leave, disable=hidden)
 
 
 def fit(
