@@ -1,6 +1,6 @@
 """How good is a model? Loss, exact match, BLEU, alignment error."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -38,8 +38,10 @@ def longest_translation(source_length: int) -> int:
     return 2 * source_length + 10
 
 
-def batches_by_length(examples: Sequence[Example], rows: int = 64) -> list[tuple[list[int], Batch]]:
-    """All examples in batches of one source length, at most `rows` each, with their indices.
+def batches_by_length(
+    model: Model, examples: Sequence[Example], rows: int = 64
+) -> Iterator[tuple[list[int], Batch]]:
+    """All examples in batches of one source length, on the model's device, with their indices.
 
     One length, not similar ones: where decoding stops depends on the length of the source, and a
     sentence must not be cut off later because its batch mates are longer.
@@ -48,12 +50,12 @@ def batches_by_length(examples: Sequence[Example], rows: int = 64) -> list[tuple
     def length(index: int) -> int:
         return examples[index].source_length
 
-    batches = []
+    device = next(model.parameters()).device
     for _, group in groupby(sorted(range(len(examples)), key=length), key=length):
         same = list(group)
-        chunks = [same[i : i + rows] for i in range(0, len(same), rows)]
-        batches += [(chunk, collate([examples[i] for i in chunk])) for chunk in chunks]
-    return batches
+        for start in range(0, len(same), rows):
+            chunk = same[start : start + rows]
+            yield chunk, collate([examples[index] for index in chunk]).to(device)
 
 
 @torch.no_grad()
@@ -69,7 +71,7 @@ def teacher_forced(model: Model, examples: Sequence[Example]) -> TeacherForced:
         raise ValueError("examples must hold at least one pair, but it is empty")
     total, right, tokens = 0.0, 0, 0
     with evaluation_mode(model):
-        for _, batch in batches_by_length(examples):
+        for _, batch in batches_by_length(model, examples):
             features = model.features(batch.source, batch.source_mask, batch.target_in)
             logits = model.project(features[batch.target_mask])
             target = batch.target_out[batch.target_mask]
@@ -98,7 +100,7 @@ def decode_all(
     """
     results: list[Hypothesis | None] = [None] * len(examples)
     with progress_bar(len(examples), "sentence", shown=progress) as bar:
-        for indices, batch in batches_by_length(examples):
+        for indices, batch in batches_by_length(model, examples):
             limit = longest_translation(batch.source.shape[1])
             source = (batch.source, batch.source_mask)
             if width == 1:
@@ -212,7 +214,7 @@ def alignment_by_layer(
     """
     found: dict[str, dict[int, Links]] = {}
     with evaluation_mode(model):
-        for indices, batch in batches_by_length(examples):
+        for indices, batch in batches_by_length(model, examples):
             _, record = model(batch.source, batch.source_mask, batch.target_in, need_weights=True)
             for name, maps in record.items():
                 if name.endswith(".cross"):

@@ -163,6 +163,33 @@ def test_a_beam_as_wide_as_the_space_finds_the_best(kind: str, alpha: float) -> 
             assert nbest[index][0].tokens == max(scores, key=lambda tokens: scores[tokens])
 
 
+def beam_by_hand(model: Model, source: Any, max_length: int, width: int) -> set[tuple[int, ...]]:
+    """What beam search finds, with lists: no cache, no batch, the whole prefix every time."""
+    live, ended = [(0.0, ())], []
+    while len(ended) < width and len(live[0][1]) < max_length:
+        longer = []
+        for total, tokens in live:
+            with torch.no_grad():
+                scores = model(*source, torch.tensor([[BOS, *tokens]])).log_softmax(-1)[0, -1]
+            longer += [(total + float(s), (*tokens, token)) for token, s in enumerate(scores)]
+        longer.sort(reverse=True)
+        ended += [tokens for _, tokens in longer[:width] if tokens[-1] == EOS]
+        live = [one for one in longer if one[1][-1] != EOS][:width]
+    cut_off = [tokens for _, tokens in live if len(tokens) == max_length]
+    return set([*ended, *cut_off][:width])
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_beam_search_keeps_its_width_when_hypotheses_end(kind: str) -> None:
+    for seed in range(4):
+        model, batch = opinionated(kind, seed), random_inputs(2, 4, 1, seed)
+        nbest = beam(model, batch.source, batch.source_mask, bos=BOS, eos=EOS, max_length=5,
+                     width=3)  # fmt: skip
+        for index, hypotheses in enumerate(nbest):
+            found = {(*one.tokens, EOS) if one.finished else one.tokens for one in hypotheses}
+            assert found == beam_by_hand(model, row(batch, index), 5, 3)
+
+
 def test_a_narrow_beam_can_end_below_greedy_decoding() -> None:
     """No bug: a prefix that looks better at first pushes the greedy path out of the beam."""
     model, batch = opinionated("rnn, context start", 19), random_inputs(24, 6, 1, 19)

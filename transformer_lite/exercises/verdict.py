@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
-WIDTH = 88  # characters in a line
+WIDTH = 72  # characters in a line: what a box on a page shows without scrolling
 
 
 @dataclass(frozen=True, repr=False)
