@@ -211,7 +211,7 @@ def test_teacher_forced_needs_examples() -> None:
 
 def test_batches_by_length_hold_every_example_once() -> None:
     pairs = examples(20)
-    batches = list(batches_by_length(torch.nn.Linear(1, 1), pairs, rows=6))
+    batches = list(batches_by_length(build(KIND), pairs, rows=6))
     order = [index for indices, _ in batches for index in indices]
     assert sorted(order) == list(range(20))
     lengths = [len(pairs[index].source) for index in order]
