@@ -1,5 +1,7 @@
 """What every test run shares: one thread, no screen, no clock in the property tests."""
 
+import signal
+
 import matplotlib
 import torch
 from hypothesis import HealthCheck, settings
@@ -7,6 +9,9 @@ from hypothesis import HealthCheck, settings
 matplotlib.use("Agg")
 # Models of this size are fastest on one thread, and give the same bits on every machine with one.
 torch.set_num_threads(1)
+# A shell makes the jobs it starts in the background deaf to Ctrl-C, and they pass it on to their
+# children; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: how long an example takes says more about the machine than about the code. Always
 # the same examples, so that a failure in one run is a failure in every run.
