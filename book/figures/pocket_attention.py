@@ -9,8 +9,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot as plt
-
 from transformer_lite import Translator, plots
 
 SENTENCE = "the cat eats an apple"
@@ -29,9 +27,8 @@ def main() -> None:
     if {token: found.get(token) for token in LOOKED_AT} != LOOKED_AT:
         raise SystemExit(f"the caption should say something else: the tokens looked at {found}")
 
-    plt.rcParams["svg.hashsalt"] = PICTURE.name  # the same picture gives the same file
-    axes = plots.attention_map(weights, words, explanation.target_labels)
-    axes.figure.savefig(PICTURE, metadata={"Date": None}, bbox_inches="tight")
+    plots.attention_map(weights, words, explanation.target_labels)
+    plots.save(PICTURE)
 
 
 if __name__ == "__main__":
