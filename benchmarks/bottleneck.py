@@ -47,7 +47,9 @@ def settings() -> list[Setting]:
         for context in ("start", "each_step")
         for hidden in (64, 128, 256)
     ]
-    control = [Setting("reverse", "start", 128, 12000, seed) for seed in (1,)]
+    control = [
+        Setting("reverse", context, 128, 12000, seed=1) for context in ("start", "each_step")
+    ]
     order = [Setting("copy", "start", 128, 3000, seed) for seed in (1, 2)]
     return [*grid[:6], *order[:1], *control, *grid[6:], *order[1:]]
 
