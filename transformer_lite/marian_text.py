@@ -6,7 +6,8 @@ in the tokenizers and in the rows of the embeddings alike; nothing else needs to
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,17 +102,34 @@ def load_marian(name_or_folder: str | Path) -> SavedModel:
         kind = read_json(folder / "config.json").get("model_type")
         if kind != "marian":
             raise ValueError(f"its config.json says model_type={kind!r}")
-        with warnings.catch_warnings():
-            # sacremoses would normalise punctuation, but MarianTokenizer never asks it to.
-            warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")
+        with _quiet(transformers.utils.logging):
             tokenizer = transformers.MarianTokenizer.from_pretrained(folder)
-        model = transformers.MarianMTModel.from_pretrained(folder).float()
+            model, report = transformers.MarianMTModel.from_pretrained(
+                folder, output_loading_info=True
+            )
+        if report["missing_keys"]:  # the library would go on with random numbers in their place
+            raise ValueError(f"weights are missing: {', '.join(sorted(report['missing_keys']))}")
     except Exception as error:  # the library raises whatever the missing or damaged file leads to
         raise CheckpointError(
             f"{name_or_folder} holds no whole MarianMT model with its tokenizer "
             f"({_first_line(error)}); save both there with save_pretrained, or fetch it again"
         ) from error
-    return _renumbered(model, tokenizer, str(name_or_folder))
+    return _renumbered(model.float(), tokenizer, str(name_or_folder))
+
+
+@contextmanager
+def _quiet(logging: Any) -> Iterator[None]:
+    """Neither a progress bar for what takes a second nor advice that does not concern us."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            # sacremoses would normalise punctuation, but MarianTokenizer never asks it to.
+            warnings.filterwarnings("ignore", "Recommended: pip install sacremoses")
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _fetch(name: str) -> Path:

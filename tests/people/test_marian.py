@@ -12,8 +12,10 @@ import pytest
 import sentencepiece
 import torch
 from click.testing import Result
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+from transformers.utils import logging
 from typer.testing import CliRunner
 
 from transformer_lite import Translator, cli
@@ -209,7 +211,7 @@ def call(*arguments: object) -> Result:
 def test_the_commands(folder: Path, translator: Translator) -> None:
     result = call("translate", "--marian", folder, *GERMAN)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines() == translator(GERMAN)
+    assert result.stdout.splitlines() == translator(GERMAN) and not result.stderr
     result = call("translate", "--marian", folder, "--beam", 3, GERMAN[0])
     assert result.stdout.splitlines() == [translator(GERMAN[0], width=3)]
     result = call("explain", "--marian", folder, GERMAN[0])
@@ -237,6 +239,12 @@ def test_one_model_at_a_time(folder: Path) -> None:
         assert line == f"error: give --model pocket or --marian {folder}, not both"
 
 
+def lose_a_weight(path: Path) -> None:
+    weights = load_file(path / "model.safetensors")
+    del weights["model.encoder.layers.1.fc1.bias"]
+    save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
+
+
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing in it": (lambda path: (shutil.rmtree(path), path.mkdir()), "config.json"),
     "another kind of model": (
@@ -248,6 +256,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights cut off": (
         lambda path: (path / "model.safetensors").write_bytes(b"\x08"), "",
     ),
+    "a weight missing": (lose_a_weight, "(weights are missing: model.encoder.layers.1.fc1.bias)"),
     "no tokenizer": (lambda path: (path / "source.spm").unlink(), ""),
     "no vocabulary": (lambda path: (path / "vocab.json").unlink(), ""),
 }  # fmt: skip
@@ -319,6 +328,18 @@ def test_a_model_is_fetched_by_its_name(
     weights = {"model.safetensors"} if both else {"pytorch_model.bin"}
     assert {"model.safetensors", "pytorch_model.bin"} & {p.name for p in cache.iterdir()} == weights
     assert not (cache / "README.md").exists()
+
+
+def test_progress_bars_are_shown_again_where_they_were(folder: Path) -> None:
+    assert logging.is_progress_bar_enabled()
+    load_marian(folder)
+    assert logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        load_marian(folder)
+        assert not logging.is_progress_bar_enabled()
+    finally:
+        logging.enable_progress_bar()
 
 
 def test_its_tokenizer_is_not_written_into_checkpoints(translator: Translator) -> None:
