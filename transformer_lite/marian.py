@@ -9,7 +9,6 @@ Source: Junczys-Dowmunt et al. 2018 (Marian); Tiedemann and Thottingal 2020 (OPU
 """
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -54,7 +53,7 @@ def from_marian(model: nn.Module) -> Transformer:
     return adapt(model, range(theirs.config.vocab_size), range(theirs.lm_head.out_features))
 
 
-def import_transformers() -> ModuleType:
+def import_transformers() -> Any:
     """The library transformers: an extra, and slow to load, so only on demand.
 
     Raises:
@@ -68,8 +67,7 @@ def import_transformers() -> ModuleType:
             f"Marian models need the packages transformers and sentencepiece ({error}); "
             "install them: pip install transformers sentencepiece"
         ) from None
-    module: ModuleType = transformers
-    return module
+    return transformers
 
 
 @torch.no_grad()

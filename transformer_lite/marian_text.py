@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 
 from transformer_lite.checkpoint import CheckpointError, SavedModel, read_json
-from transformer_lite.data import BOS, EOS, PAD, SPECIALS, UNK, Tokenizer
+from transformer_lite.data import BOS, PAD, SPECIALS, UNK, Tokenizer
 from transformer_lite.marian import adapt, import_transformers
 
 FILES = ["config.json", "generation_config.json", "tokenizer_config.json", "vocab.json",
@@ -155,16 +155,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _renumbered(model: Any, tokenizer: Any, name: str) -> SavedModel:
-    pad, start = model.config.pad_token_id, model.config.decoder_start_token_id
-    eos, unk = model.config.eos_token_id, tokenizer.unk_token
-    pieces = target_pieces = tokenizer.encoder
-    special = target_special = [pad, start, eos, pieces[unk]]
-    if tokenizer.separate_vocabs:
-        target_pieces = tokenizer.target_encoder
-        special = [pad, pad, pieces[tokenizer.eos_token], pieces[unk]]  # no source has a <bos>
-        target_special = [pad, start, eos, target_pieces[unk]]
-    order = _order(special, pieces, model.config.vocab_size, name)
-    target_order = _order(target_special, target_pieces, model.lm_head.out_features, name)
+    pieces = tokenizer.encoder
+    target_pieces = tokenizer.target_encoder if tokenizer.separate_vocabs else pieces
+    order = _order(pieces, model.config.vocab_size, model.config, tokenizer, name)
+    rows = model.lm_head.out_features
+    target_order = _order(target_pieces, rows, model.config, tokenizer, name)
     ours = adapt(model, order, target_order)
     with torch.no_grad():
         ours.output.bias[[PAD, BOS]] = -torch.inf
@@ -177,13 +172,16 @@ def _renumbered(model: Any, tokenizer: Any, name: str) -> SavedModel:
     )
 
 
-def _order(special: list[int], pieces: Mapping[str, int], rows: int, name: str) -> list[int]:
+def _order(
+    pieces: Mapping[str, int], rows: int, config: Any, tokenizer: Any, name: str
+) -> list[int]:
     """Marian's id for each of ours: those of the SPECIALS, then all others as they stand."""
     if max(pieces.values()) >= rows:
         raise CheckpointError(
             f"{name} holds a tokenizer and a model that do not belong together: there is a piece "
             f"with the id {max(pieces.values())}, but the model has {rows} rows"
         )
+    pad, eos, unk = config.pad_token_id, pieces[tokenizer.eos_token], pieces[tokenizer.unk_token]
     # Marian starts a target with its padding, or with a token that may also stand inside it.
-    once = {special[PAD], special[EOS], special[UNK]}
-    return [*special, *(index for index in range(rows) if index not in once)]
+    special = [pad, config.decoder_start_token_id, eos, unk]
+    return [*special, *(index for index in range(rows) if index not in (pad, eos, unk))]

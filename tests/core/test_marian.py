@@ -157,6 +157,7 @@ def test_padding_is_written_where_it_is_not_forbidden() -> None:
     assert written(model, source, mask) == [[PAD] * 12] * 2
     model.generation_config.bad_words_ids = [[PAD], [3]]
     assert {PAD, 3}.isdisjoint({token for row in written(model, source, mask) for token in row})
+    assert model.final_logits_bias.isfinite().all(), "the model itself stays as it was"
 
 
 def test_generate_may_end_a_sentence_itself_where_ours_is_cut() -> None:

@@ -168,10 +168,16 @@ def test_specials_that_a_reader_types_are_text(translator: Translator) -> None:
     assert "Hund" in translator.source.decode(ids) and "Katze" in translator.source.decode(ids)
 
 
-def test_padding_and_start_are_never_written(translator: Translator) -> None:
-    text = translator.source.encode(GERMAN[0])
-    source = torch.tensor([[*text, EOS]])
-    logits = translator.model(source, torch.ones_like(source).bool(), torch.tensor([[BOS, 7]]))
+def test_padding_and_start_are_never_written(folder: Path, tmp_path: Path) -> None:
+    """Whatever the generation settings of the model say."""
+    careless = tmp_path / "careless"
+    shutil.copytree(folder, careless)
+    settings = json.loads((careless / "generation_config.json").read_text())
+    del settings["bad_words_ids"]
+    (careless / "generation_config.json").write_text(json.dumps(settings))
+    saved = load_marian(careless)
+    source = torch.tensor([[*saved.source.encode(GERMAN[0]), EOS]])
+    logits = saved.model(source, torch.ones_like(source).bool(), torch.tensor([[BOS, 7]]))
     assert (logits[0, :, [PAD, BOS]] == -torch.inf).all()
     assert logits[0, :, EOS:].isfinite().all()
 
@@ -294,6 +300,13 @@ def test_no_network_is_one_line(tmp_path: Path) -> None:
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: there is no Marian model 'Helsinki-NLP/opus-mt-de-en'")
     assert "check the name and the network, or give the folder of a model that was fetched" in line
+
+
+def test_without_the_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    line = one_line_of_error("translate", "--marian", "soup", "Hund")
+    assert line.startswith("error: Marian models need the packages transformers and sentencepiece")
+    assert line.endswith("pip install transformers sentencepiece")
 
 
 def test_a_name_that_cannot_be_one() -> None:
