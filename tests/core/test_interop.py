@@ -75,8 +75,8 @@ def test_the_stack_equals_torch(
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_single_layers_equal_torch(norm_first: bool, activation: str) -> None:
+@pytest.mark.parametrize("activation", ["relu", "gelu", F.silu])
+def test_single_layers_equal_torch(norm_first: bool, activation: Any) -> None:
     torch.manual_seed(0)
     theirs = torch_transformer(norm_first=norm_first, activation=activation)
     stack = from_torch(theirs)
