@@ -14,8 +14,8 @@ PACKAGE = "transformer_lite"
 FLOORS = {
     1: ("masks", "threads", "scores", "attention", "positions"),
     2: ("layers", "model", "stack", "recurrent", "transformer", "seq2seq"),
-    3: ("data", "training", "decoding", "evaluation", "checkpoint", "interop", "recipe", "runs",
-        "stopping"),
+    3: ("data", "losses", "distributed", "training", "decoding", "evaluation", "checkpoint",
+        "interop", "recipe", "run_folder", "runs", "stopping"),
     4: ("translator", "palette", "plots", "results", "widgets", "exercises", "cli", "__main__"),
 }  # fmt: skip
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 from transformer_lite.data.batching import Example, collate, epoch_batches
 from transformer_lite.data.vocabulary import BOS, EOS, PAD
 from transformer_lite.decoding import greedy
-from transformer_lite.training import (
-    Trainer,
-    TrainingConfig,
-    batch_loss,
-    fit,
-    label_smoothed_loss,
-    learning_rate,
-    seed_for,
-)
+from transformer_lite.losses import batch_loss, label_smoothed_loss
+from transformer_lite.training import Trainer, TrainingConfig, fit, learning_rate, seed_for
 
 
 def examples(number: int = 12, seed: int = 0, longest: int = 6) -> list[Example]:
