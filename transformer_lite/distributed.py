@@ -107,7 +107,7 @@ def first_only(work: Callable[[], object]) -> None:
 
 def totals(*numbers: float) -> list[float]:
     """Each of these numbers summed over all processes."""
-    return _combine(numbers, torch.distributed.ReduceOp.SUM)
+    return _combine(list(numbers), torch.distributed.ReduceOp.SUM)
 
 
 def any_process(flag: bool) -> bool:
@@ -130,7 +130,7 @@ def together(work: Callable[[], Result]) -> Result:
         result = work()
     except EXPECTED as error:
         failure = error
-    candidate = rank() if failure else process_count()
+    candidate = float(rank() if failure else process_count())
     speaker = int(_combine([candidate], torch.distributed.ReduceOp.MIN)[0])
     if failure is not None and speaker == rank():
         raise failure
@@ -139,12 +139,10 @@ def together(work: Callable[[], Result]) -> Result:
     return cast(Result, result)
 
 
-def _combine(
-    numbers: "tuple[float, ...] | list[int]", operation: torch.distributed.ReduceOp.RedOpType
-) -> list[float]:
+def _combine(numbers: list[float], operation: torch.distributed.ReduceOp.RedOpType) -> list[float]:
     """Each number combined over all processes; the same list in all of them."""
     if process_count() == 1:
-        return [float(number) for number in numbers]
+        return numbers
     tensor = torch.tensor(numbers, dtype=torch.float64)
     torch.distributed.all_reduce(tensor, operation)
     combined: list[float] = tensor.tolist()

@@ -163,7 +163,7 @@ class Trainer:
         torch.manual_seed(seed_for(config.seed, step, distributed.rank()))
         batch = self._batch(self.steps_done).to(self.device)
         share = self._loss(batch)  # of the summed loss: what this process's rows add
-        total, tokens = distributed.totals(share.item(), batch.target_tokens)
+        total, tokens = distributed.totals(share.item(), float(batch.target_tokens))
         loss = total / tokens
         if not math.isfinite(loss):
             raise self._not_finite("loss", loss)
