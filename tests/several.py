@@ -4,6 +4,7 @@ For scripts that have imported what they need and started no thread: forking is 
 """
 
 import os
+import signal
 import socket
 import traceback
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def _fork(rank: int, count: int, port: int, work: Callable[[int], None]) -> int:
         "MASTER_PORT": str(port),
         "TORCHELASTIC_RUN_ID": "test",  # by this PyTorch knows that torchrun started a process
     }
+    signal.alarm(200)  # whoever waits for ever for another process is to be found out, not left
     status = 1
     try:
         work(rank)

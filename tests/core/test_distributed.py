@@ -12,6 +12,7 @@ from two_processes import CONFIG, examples, outcome
 
 from transformer_lite import distributed
 from transformer_lite.data.batching import epoch_batches
+from transformer_lite.training import seed_for
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,12 @@ def test_two_processes_follow_one(number: int, two: Path) -> None:
     for name, tensor in expected.items():
         torch.testing.assert_close(first[name], tensor, rtol=1e-9, atol=1e-9, msg=name)
         assert torch.equal(first[name], second[name]), f"{name}: the processes differ"
+
+
+def test_each_process_draws_its_own_dropout(two: Path) -> None:
+    for rank in (0, 1):
+        expected = seed_for(CONFIG.seed, CONFIG.steps, rank)
+        assert (two / f"seed.{rank}").read_text() == str(expected)
 
 
 def test_some_batches_leave_a_process_without_rows() -> None:

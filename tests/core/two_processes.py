@@ -2,7 +2,8 @@
 
     python two_processes.py FOLDER
 
-Each process writes its weights and losses after the last step to FOLDER/KIND.RANK.safetensors.
+Each process writes its weights and losses after the last step to FOLDER/KIND.RANK.safetensors, with
+the number of the kind, and the seed of that step to FOLDER/seed.RANK.
 """
 
 import sys
@@ -54,6 +55,7 @@ def main() -> None:
                 # Another start in each process: all have to take the first one's.
                 tensors = outcome(kind, seed=rank)
                 save_file(tensors, folder / f"{number}.{rank}.safetensors")
+        (folder / f"seed.{rank}").write_text(str(torch.initial_seed()))
 
     ends = train_together(2, work)
     sys.exit(max(ends, key=abs))
