@@ -1,28 +1,26 @@
-"""Exact match against length for models without attention: the stored runs of chapter 01.
+"""Exact match against length, without attention and with it: the runs of chapters 01 and 02.
 
     python benchmarks/bottleneck.py            # what is missing in the results file
     python benchmarks/bottleneck.py --list     # which runs there are
 
 Every run trains on random strings of 1 to 20 letters and is then scored on 200 new strings of
-exactly 5, 10, 15 and 20 letters. Results go to transformer_lite/results/bottleneck.json after each
-run, so that the script can be stopped and started again.
+exactly 5, 10, 15 and 20 letters; with attention also of 25 and 30, longer than any it was trained
+on. Results go to transformer_lite/results/bottleneck.json.
 """
 
-import argparse
-import json
-import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
+from stored import run_missing
 
-from transformer_lite import Seq2Seq, Seq2SeqConfig, data, results
+from transformer_lite import Seq2Seq, Seq2SeqConfig, data
 from transformer_lite.data import Pair, build_tokenizers, encode_pairs
 from transformer_lite.evaluation import decode_all, exact_match, teacher_forced
 from transformer_lite.training import TrainingConfig, fit, seed_for
 
-RESULTS = results.FOLDER / "bottleneck.json"
 LENGTHS = (5, 10, 15, 20)
+LONGER = (25, 30)  # than any string in training; only asked of models with attention
 TESTS = 200  # strings of each length
 SAMPLES = 4  # of them kept with the model's output, for the reader to look at
 SHORTEST = [Pair(letter, letter) for letter in "kqtx"]
@@ -37,10 +35,12 @@ class Setting:
     hidden: int
     steps: int
     seed: int
+    attention: str | None = None
+    bidirectional: bool = False
 
 
 def settings() -> list[Setting]:
-    """All runs: form × width × seed, the longer control, and the order of the source."""
+    """All runs: form × width × seed, the longer control, the source's order, and attention."""
     grid = [
         Setting("reverse", context, hidden, 3000, seed)
         for seed in (1, 2)
@@ -51,7 +51,12 @@ def settings() -> list[Setting]:
         Setting("reverse", context, 128, 12000, seed=1) for context in ("start", "each_step")
     ]
     order = [Setting("copy", "start", 128, 3000, seed) for seed in (1, 2)]
-    return [*grid[:6], *order[:1], *control, *grid[6:], *order[1:]]
+    attention = [
+        Setting("reverse", "start", hidden, 3000, seed, "additive", bidirectional)
+        for seed in (1, 2)
+        for hidden, bidirectional in ((64, False), (128, False), (256, False), (128, True))
+    ]
+    return [*grid, *control, *order, *attention]
 
 
 def run(setting: Setting) -> dict[str, object]:
@@ -60,7 +65,14 @@ def run(setting: Setting) -> dict[str, object]:
     source, target = build_tokenizers(corpus)
     torch.manual_seed(seed_for(setting.seed, 0))
     model = Seq2Seq(
-        Seq2SeqConfig(len(source), len(target), context=setting.context, hidden=setting.hidden)
+        Seq2SeqConfig(
+            len(source),
+            len(target),
+            attention=setting.attention,
+            context=setting.context,
+            hidden=setting.hidden,
+            bidirectional=setting.bidirectional,
+        )
     )
     training = TrainingConfig(
         steps=setting.steps, batch_tokens=1024, peak_rate=3e-3, warmup=200, seed=setting.seed
@@ -69,7 +81,8 @@ def run(setting: Setting) -> dict[str, object]:
     history = fit(model, encode_pairs(corpus.train, source, target), training)
     seconds = time.perf_counter() - began
     exact, forced, samples = {}, {}, []
-    for length in range(1, LENGTHS[-1] + 1):
+    longer = LONGER if setting.attention else ()
+    for length in (*range(1, LENGTHS[-1] + 1), *longer):
         test = data.load(
             setting.task, shortest=length, longest=length, train=1, valid=1, test=TESTS, seed=99
         ).test if length > 1 else SHORTEST  # fmt: skip
@@ -79,11 +92,10 @@ def run(setting: Setting) -> dict[str, object]:
             {"source": pair.source, "target": pair.target, "output": target.decode(tokens)}
             for pair, tokens in zip(test[:SAMPLES], decoded[:SAMPLES], strict=True)
         ]
-        if length in LENGTHS:
+        if length in (*LENGTHS, *longer):
             exact[length] = exact_match(decoded, [one.target for one in examples])
             forced[length] = teacher_forced(model, examples).accuracy
     return {
-        **asdict(setting),
         "exact_match": exact,
         "teacher_forced_accuracy": forced,
         "samples": samples if setting.seed == 1 else [],
@@ -94,24 +106,5 @@ def run(setting: Setting) -> dict[str, object]:
     }
 
 
-def main() -> None:
-    """Run what is missing and keep the file up to date."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--list", action="store_true", help="list the runs and stop")
-    if parser.parse_args().list:
-        print("\n".join(map(str, settings())))
-        return
-    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": []}
-    stored["command"] = "python benchmarks/bottleneck.py"
-    stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
-    done = {tuple(one[name] for name in Setting.__annotations__) for one in stored["runs"]}
-    for setting in settings():
-        if tuple(asdict(setting).values()) not in done:
-            result = run(setting)
-            print(setting, result["exact_match"], f"{result['seconds']} s")
-            stored["runs"].append(result)
-            RESULTS.write_text(json.dumps(stored, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    run_missing("bottleneck", __doc__.splitlines()[0], settings(), run)

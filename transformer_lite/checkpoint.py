@@ -17,7 +17,8 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 
 from transformer_lite.data import Tokenizer, tokenizer_from_json
 from transformer_lite.model import SequenceModel
-from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
+from transformer_lite.seq2seq import Seq2Seq
+from transformer_lite.seq2seq_config import Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
 
 Model = SequenceModel[Any, Any]

@@ -1,7 +1,6 @@
 """The recurrent encoder–decoder, without attention and with every classic kind of it."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,77 +29,8 @@ from transformer_lite.scores import (
     Score,
     context,
 )
-
-Attention = Literal["additive", "dot", "scaled_dot", "general", "location"]
-
-
-@dataclass(frozen=True)
-class Seq2SeqConfig:
-    """What defines a `Seq2Seq`; what the papers mix is kept apart.
-
-    Attributes:
-        source_vocab, target_vocab: number of token ids on each side.
-        attention: None, or the score: "additive", "dot", "scaled_dot", "general", "location".
-        decoder: which state asks. "bahdanau": the previous one, and the context enters the
-            recurrent cell at the same step. "luong": the state just computed, and the context
-            joins behind the cell.
-        context: without attention, where the one context enters: at the "start" (Sutskever et al.
-            2014) or at "each_step" (Cho et al. 2014).
-        input_feeding: with "luong", the attentional vector also enters the NEXT step's cell.
-        bidirectional: two encoders, left-to-right and right-to-left, each hidden / 2 wide.
-        d_embedding: width of the embeddings.
-        hidden: D, width of encoder outputs, decoder state and features.
-        layers: number of recurrent layers in encoder and decoder.
-        score_width: hidden width of the additive score; None takes `hidden`.
-        longest_source: number of positions the location score knows, in tokens.
-        dropout: of embeddings, between recurrent layers, and of features.
-    """
-
-    source_vocab: int
-    target_vocab: int
-    attention: Attention | None = None
-    decoder: Literal["bahdanau", "luong"] = "bahdanau"
-    context: Literal["start", "each_step"] = "start"
-    input_feeding: bool = False
-    bidirectional: bool = False
-    d_embedding: int = 64
-    hidden: int = 128
-    layers: int = 1
-    score_width: int | None = None
-    longest_source: int = 128
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("source_vocab", "target_vocab", "d_embedding", "hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
-        choices = {
-            "attention": (None, "additive", "dot", "scaled_dot", "general", "location"),
-            "decoder": ("bahdanau", "luong"),
-            "context": ("start", "each_step"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
-        if self.bidirectional and self.hidden % 2:
-            raise ValueError(
-                f"a bidirectional encoder halves hidden, but hidden={self.hidden} is odd"
-            )
-        if self.input_feeding and (self.attention is None or self.decoder != "luong"):
-            raise ValueError(
-                'input_feeding belongs to attention with decoder="luong"; in '
-                'decoder="bahdanau" the context enters the cell at the same step already'
-            )
-        if self.attention is not None and self.context != "start":
-            raise ValueError(
-                'context="each_step" belongs to attention=None: attention makes a fresh context '
-                "at every step by itself"
-            )
-
-    @property
-    def one_by_one(self) -> bool:
-        """Whether a step's input needs the step before, so that training loops over positions."""
-        return self.input_feeding or (self.attention is not None and self.decoder == "bahdanau")
+from transformer_lite.seq2seq_config import Seq2SeqConfig
+from transformer_lite.windows import MonotonicWindow, PredictiveWindow, Window
 
 
 @dataclass(frozen=True)
@@ -128,6 +58,7 @@ class RecurrentState(DecoderState):
         prepared: what the score made of the encoder outputs, Float[B, S, A]; empty without it.
         hidden: Float[L, N, D], the recurrent state, N = B · per_sentence.
         fed: Float[N, D], the last attentional vector; zeros at the start.
+        position: of the next target token, from 0; a window may stand there.
         per_sentence: rows that share one sentence.
     """
 
@@ -135,6 +66,7 @@ class RecurrentState(DecoderState):
     prepared: Tensor
     hidden: Tensor
     fed: Tensor
+    position: int
     per_sentence: int
 
     def select(self, rows: Int[Tensor, " N"]) -> "RecurrentState":
@@ -146,7 +78,14 @@ class RecurrentState(DecoderState):
                 memory.outputs[sentences], memory.mask[sentences], memory.last[:, sentences]
             )
             prepared = prepared[sentences]
-        return RecurrentState(memory, prepared, self.hidden[:, rows], self.fed[rows], per_sentence)
+        return replace(
+            self,
+            memory=memory,
+            prepared=prepared,
+            hidden=self.hidden[:, rows],
+            fed=self.fed[rows],
+            per_sentence=per_sentence,
+        )
 
 
 class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
@@ -169,6 +108,7 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         )  # fmt: skip
         self.bridge = nn.Linear(hidden, hidden)
         self.score = _score(config)
+        self.window = _window(config)
         self.decoder = _decoder(config)
         self.output = nn.Linear(hidden, config.target_vocab)
         self.dropout = nn.Dropout(config.dropout)
@@ -194,7 +134,8 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         """See `SequenceModel.start`; a recurrent state needs no capacity."""
         hidden = torch.tanh(self.bridge(memory.last))
         prepared = memory.outputs if self.score is None else self.score.prepare(memory.outputs)
-        return RecurrentState(memory, prepared, hidden, torch.zeros_like(hidden[-1]), 1)
+        fed = torch.zeros_like(hidden[-1])
+        return RecurrentState(memory, prepared, hidden, fed, position=0, per_sentence=1)
 
     def advance(
         self, state: RecurrentState, token: Int[Tensor, " N"], record: AttentionRecord | None
@@ -244,7 +185,8 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         features, hidden = self.decoder(
             words, state.hidden, state.fed, lambda query: self._look(state, query, record)
         )
-        after = replace(state, hidden=hidden, fed=features[:, -1])
+        position = state.position + words.shape[1]
+        after = replace(state, hidden=hidden, fed=features[:, -1], position=position)
         return self.dropout(features), after
 
     def _look(
@@ -261,7 +203,13 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         # The rows of one sentence are further queries to the same keys: no copies.
         queries = query.reshape(len(memory.mask), -1, query.shape[2])
         energies = self.score.energies(queries, state.prepared)
-        weights = masked_softmax(energies, memory.mask[:, None])
+        mask = memory.mask[:, None]
+        if self.window is None:
+            weights = masked_softmax(energies, mask)
+        else:
+            positions = state.position + torch.arange(query.shape[1], device=query.device)
+            positions = positions.expand(query.shape[:2]).reshape(queries.shape[:2])
+            weights = self.window(energies, mask, queries, positions)
         if record is not None:
             record["decoder.0.cross"] = ungroup(weights[:, None], len(query))
         return context(weights, memory.outputs).reshape(query.shape)
@@ -291,3 +239,13 @@ def _score(config: Seq2SeqConfig) -> Score | None:
             return GeneralScore(width, width)
         case "location":
             return LocationScore(width, config.longest_source)
+
+
+def _window(config: Seq2SeqConfig) -> Window | None:
+    match config.window:
+        case None:
+            return None
+        case "monotonic":
+            return MonotonicWindow(config.window_radius)
+        case "predictive":
+            return PredictiveWindow(config.hidden, config.window_radius)

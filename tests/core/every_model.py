@@ -35,6 +35,12 @@ def _kinds() -> dict[str, tuple[type, dict[str, Any]]]:
                 Seq2SeqConfig,
                 {"attention": attention, **decoder},
             )
+    for window in ("monotonic", "predictive"):
+        for name, decoder in DECODERS.items():
+            kinds[f"rnn, {window} window, {name}"] = (
+                Seq2SeqConfig,
+                {"attention": "general", "window": window, "window_radius": 2, **decoder},
+            )
     for norm in ("pre", "post"):
         for positions in ("sinusoidal", "learned"):
             kinds[f"transformer, {norm}, {positions}"] = (

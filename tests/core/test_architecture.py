@@ -12,8 +12,9 @@ PACKAGE = "transformer_lite"
 
 # Lower floors know nothing of higher ones.
 FLOORS = {
-    1: ("masks", "threads", "scores", "attention", "positions"),
-    2: ("layers", "model", "stack", "recurrent", "transformer", "seq2seq"),
+    1: ("masks", "threads", "scores", "windows", "attention", "positions"),
+    2: ("layers", "model", "stack", "recurrent", "transformer", "seq2seq",
+        "seq2seq_config"),
     3: ("data", "losses", "distributed", "training", "decoding", "evaluation", "checkpoint",
         "interop", "recipe", "run_folder", "runs", "stopping"),
     4: ("translator", "palette", "plots", "results", "widgets", "exercises", "cli", "__main__"),

@@ -48,10 +48,22 @@ def test_letter_tasks(name: str) -> None:
     assert {len(pair.source) for pair in corpus.train} == set(range(4, 10))
 
 
-@pytest.mark.parametrize("name", ["copy", "reverse", "dates"])
+def test_cards_are_looked_up_by_their_letters() -> None:
+    corpus = load("lookup", letters=7, shortest=2, longest=5, **SMALL)
+    for pair in (*corpus.train, *corpus.valid, *corpus.test):
+        cards = {pair.source[i]: pair.source[i + 1] for i in range(0, len(pair.source), 2)}
+        assert 2 <= len(cards) <= 5 and 2 * len(cards) == len(pair.source)
+        assert pair.target == "".join(cards[letter] for letter in "abcdefg" if letter in cards)
+    assert {len(pair.target) for pair in corpus.train} == {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("name", ["copy", "reverse", "lookup", "dates"])
 def test_splits_share_no_text(name: str) -> None:
     # So few short strings that splits drawn without care would share some.
-    options = {} if name == "dates" else {"letters": 8, "shortest": 3, "longest": 4}
+    few = {"letters": 3, "shortest": 2, "longest": 2} if name == "lookup" else {
+        "letters": 8, "shortest": 3, "longest": 4
+    }  # fmt: skip
+    options = {} if name == "dates" else few
     corpus = load(name, **SMALL, **options)
     assert not sources(corpus.train) & (sources(corpus.valid) | sources(corpus.test))
     assert not sources(corpus.valid) & sources(corpus.test)
@@ -64,7 +76,7 @@ def test_a_space_too_small_for_that_still_gives_every_length() -> None:
     assert len(corpus.test) == SMALL["test"]
 
 
-@pytest.mark.parametrize("name", ["copy", "reverse", "dates"])
+@pytest.mark.parametrize("name", ["copy", "reverse", "lookup", "dates"])
 def test_same_seed_same_corpus(name: str) -> None:
     assert load(name, seed=4, **SMALL) == load(name, seed=4, **SMALL)
     assert load(name, seed=4, **SMALL).train != load(name, seed=5, **SMALL).train
@@ -104,10 +116,11 @@ def test_at_least_twelve_date_formats_all_used() -> None:
         ("copy", {"letters": 27}, "letters: expected a number from 1 to 26, got 27"),
         ("copy", {"shortest": 5, "longest": 4}, "shortest, longest: expected .*got 5 and 4"),
         ("reverse", {"shortest": 0}, "shortest, longest: expected"),
+        ("lookup", {"letters": 4}, "longest: expected at most as many cards .* letters, 4, got 10"),
         ("reverse", {"valid": 0}, "valid: expected at least 1 pair, got 0"),
         ("dates", {"test": 50_000}, "valid, test: expected at most 36524"),
         ("copy", {"size": 3}, "options of copy: expected some of letters.*got size"),
-        ("pockets", {}, "name: expected one of copy, reverse, dates, pocket, multi30k, got"),
+        ("pockets", {}, "name: expected one of copy, reverse, lookup, dates, pocket, multi30k, got"),
     ],
 )
 def test_bad_options_are_named(name: str, options: dict[str, int], message: str) -> None:

@@ -21,6 +21,8 @@ OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.MatMult: ast.Mult,
     ast.Eq: ast.LtE,
     ast.NotEq: ast.Gt,
+    ast.LtE: ast.Lt,
+    ast.Pow: ast.Mult,
     ast.Invert: ast.UAdd,
     ast.USub: ast.UAdd,
 }
@@ -38,6 +40,20 @@ NAMES = {
     "keep": "reset",
     "words": "state",
     "row": "wanted",
+    "W": "U",
+    "U": "W",
+    "sum": "mean",
+    "state": "key",
+    "step": "position",
+    "position": "step",
+    "seen": "shares",
+    "shares": "seen",
+    "forward": "backward",
+    "backward": "forward",
+    "key": "query",
+    "keys": "query",
+    "radius": "deviation",
+    "deviation": "radius",
 }
 
 # What passes although it was changed, and why that is right.
@@ -47,17 +63,22 @@ EQUIVALENT = [
     # log Σ exp(s − m) − (s_y − m) is the same for every m; m only guards against overflow.
     ("masked-loss", "scores - scores.max() → scores + scores.max()"),
     ("masked-loss", "scores.max → scores.min"),
+    # No steps either way.
+    ("masked-weights", "0 → -1"),
+    # The last axis of a matrix is axis 1.
+    ("join-directions", "-1 → +1"),
 ]
 
 
 def changes(node: ast.AST) -> Iterator[ast.AST]:
     """Every version of one node with one small change."""
-    for name in ("op", "ops"):
-        value = getattr(node, name, None)
-        kind = type(value[0] if isinstance(value, list) and value else value)
-        if kind in OPERATORS:
-            other = OPERATORS[kind]()
-            yield altered(node, name, [other] if isinstance(value, list) else other)
+    if type(getattr(node, "op", None)) in OPERATORS:
+        yield altered(node, "op", OPERATORS[type(node.op)]())
+    operators = getattr(node, "ops", [])
+    for place, operator in enumerate(operators):
+        if type(operator) in OPERATORS:
+            other = OPERATORS[type(operator)]()
+            yield altered(node, "ops", [*operators[:place], other, *operators[place + 1 :]])
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             yield from (ast.Constant(number + 1), ast.Constant(number - 1))
@@ -108,8 +129,11 @@ def mutants(exercise: Exercise) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Each mutant of the reference, and what was changed in it."""
     name, names = exercise.reference.__name__, sys.modules[exercise.reference.__module__].__dict__
     tree = plain_tree(exercise)
+    known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for node in list(ast.walk(tree)):
         for new in changes(node):
+            if isinstance(new, ast.Name) and new.id not in known:
+                continue  # that it raises would show nothing
             # Copied node by node, the tree in hand stays as it is.
             mutant = Exchange(node, new).visit(rebuilt(tree, keep=node))
             scope = dict(names)

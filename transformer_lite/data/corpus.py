@@ -8,12 +8,13 @@ from transformer_lite.data.multi30k import load_multi30k
 from transformer_lite.data.pairs import Corpus
 from transformer_lite.data.pocket import load_pocket
 from transformer_lite.data.subword import SubwordTokenizer
-from transformer_lite.data.tasks import load_copy, load_dates, load_reverse
+from transformer_lite.data.tasks import load_copy, load_dates, load_lookup, load_reverse
 from transformer_lite.data.vocabulary import CharacterTokenizer, Tokenizer, WordTokenizer
 
 LOADERS: dict[str, Callable[..., Corpus]] = {
     "copy": load_copy,
     "reverse": load_reverse,
+    "lookup": load_lookup,
     "dates": load_dates,
     "pocket": load_pocket,
     "multi30k": load_multi30k,

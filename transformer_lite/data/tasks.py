@@ -1,4 +1,4 @@
-"""Tasks made in code, without a network: copying, reversing, and reading dates.
+"""Tasks made in code, without a network: copying, reversing, looking up, and reading dates.
 
 All draws come from one `random.Random` seeded with the name of the task and the seed: the same
 call gives the same corpus everywhere.
@@ -7,7 +7,7 @@ call gives the same corpus everywhere.
 from collections.abc import Callable, Container
 from datetime import date, timedelta
 from random import Random
-from string import ascii_lowercase
+from string import ascii_lowercase, digits
 
 from transformer_lite.data.pairs import Corpus, Pair
 
@@ -41,6 +41,8 @@ DATE_FORMATS = (
 )
 REDRAWS = 30  # tries to find a string that no other split has
 
+Write = Callable[[Random, int], str]  # a random text of this length
+
 
 def load_copy(
     *,
@@ -58,7 +60,8 @@ def load_copy(
     where enough strings of their length exist. Raises ValueError for impossible sizes.
     """
     _check_sizes(train=train, valid=valid, test=test)
-    return _letters("copy", _same, seed, letters, (shortest, longest), (train, valid, test))
+    write = _letters(letters)
+    return _strings("copy", write, _same, seed, (shortest, longest), (train, valid, test))
 
 
 def load_reverse(
@@ -76,7 +79,34 @@ def load_reverse(
     Options and errors are those of `load_copy`.
     """
     _check_sizes(train=train, valid=valid, test=test)
-    return _letters("reverse", _backwards, seed, letters, (shortest, longest), (train, valid, test))
+    write = _letters(letters)
+    return _strings("reverse", write, _backwards, seed, (shortest, longest), (train, valid, test))
+
+
+def load_lookup(
+    *,
+    seed: int = 0,
+    letters: int = 26,
+    shortest: int = 3,
+    longest: int = 10,
+    train: int = 20_000,
+    valid: int = 500,
+    test: int = 500,
+) -> Corpus:
+    """Shuffled cards, each a letter and a digit; the target is the digits in order of the letters.
+
+    "m3a7k1" becomes "713": a before k before m. Which card comes next is a question of content;
+    where it lies says nothing. Lengths count cards, and no letter occurs twice. Other options and
+    errors are those of `load_copy`; `longest` may not exceed `letters`.
+    """
+    _check_sizes(train=train, valid=valid, test=test)
+    write, lengths = _cards(letters), (shortest, longest)
+    if longest > letters:
+        raise ValueError(
+            f"longest: expected at most as many cards as there are letters, {letters}, got "
+            f"{longest}; lower it or raise letters"
+        )
+    return _strings("lookup", write, _in_order, seed, lengths, (train, valid, test))
 
 
 def load_dates(*, seed: int = 0, train: int = 20_000, valid: int = 500, test: int = 500) -> Corpus:
@@ -139,42 +169,64 @@ def _backwards(text: str) -> str:
     return text[::-1]
 
 
-def _letters(
+def _in_order(cards: str) -> str:
+    return "".join(digit for _, digit in sorted(zip(cards[::2], cards[1::2], strict=True)))
+
+
+def _letters(letters: int) -> Write:
+    alphabet = _alphabet(letters)
+    return lambda random, length: "".join(random.choices(alphabet, k=length))
+
+
+def _cards(letters: int) -> Write:
+    alphabet = _alphabet(letters)
+
+    def write(random: Random, length: int) -> str:
+        names = random.sample(alphabet, k=length)
+        return "".join(name + random.choice(digits) for name in names)
+
+    return write
+
+
+def _alphabet(letters: int) -> str:
+    if not 1 <= letters <= len(ascii_lowercase):
+        raise ValueError(f"letters: expected a number from 1 to 26, got {letters}")
+    return ascii_lowercase[:letters]
+
+
+def _strings(
     name: str,
+    write: Write,
     answer: Callable[[str], str],
     seed: int,
-    letters: int,
     lengths: tuple[int, int],
     sizes: tuple[int, int, int],
 ) -> Corpus:
-    """Draw the three splits of a letter task, each apart from those before it."""
+    """Draw the three splits of a task on strings, each apart from those before it."""
     shortest, longest = lengths
-    if not 1 <= letters <= len(ascii_lowercase):
-        raise ValueError(f"letters: expected a number from 1 to 26, got {letters}")
     if not 1 <= shortest <= longest:
         raise ValueError(
             "shortest, longest: expected 1 <= shortest <= longest, "
             f"got {shortest} and {longest}; swap or raise them"
         )
     random = Random(f"{name} {seed}")
-    alphabet = ascii_lowercase[:letters]
     used: set[str] = set()
     splits = []
     for size in sizes:
-        texts = [_draw(random, alphabet, random.randint(*lengths), used) for _ in range(size)]
+        texts = [_draw(random, write, random.randint(*lengths), used) for _ in range(size)]
         used.update(texts)
         splits.append(tuple(Pair(text, answer(text)) for text in texts))
     train, valid, test = splits
     return Corpus(name, "characters", train, valid, test, joint=True)
 
 
-def _draw(random: Random, alphabet: str, length: int, used: Container[str]) -> str:
+def _draw(random: Random, write: Write, length: int, used: Container[str]) -> str:
     """Draw a string that is not used, or any string where unused ones are hard to find.
 
     The length stays as it was drawn: redrawing it as well would make short strings rare.
     """
     for _ in range(REDRAWS):
-        text = "".join(random.choices(alphabet, k=length))
+        text = write(random, length)
         if text not in used:
             break
     return text

@@ -1,9 +1,13 @@
 """All exercises by name; a chapter adds its own by standing in `CHAPTERS`."""
 
-from transformer_lite.exercises import bottleneck
+from transformer_lite.exercises import additive, bottleneck, scoring
 from transformer_lite.exercises.exercise import Exercise
 
-CHAPTERS: tuple[tuple[Exercise, ...], ...] = (bottleneck.EXERCISES,)
+CHAPTERS: tuple[tuple[Exercise, ...], ...] = (
+    bottleneck.EXERCISES,
+    additive.EXERCISES,
+    scoring.EXERCISES,
+)
 
 EXERCISES = {exercise.name: exercise for chapter in CHAPTERS for exercise in chapter}
 

@@ -1,18 +1,19 @@
 """Chapter 01: choose a length and a hidden size, see where a real model goes wrong."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import traitlets
 
 from transformer_lite.widgets.attempt import Attempt
-from transformer_lite.widgets.base import StillWidget, front_end
+from transformer_lite.widgets.base import StillWidget, check_choice, front_end
 from transformer_lite.widgets.bottleneck_still import draw
 
 HIDDEN = (64, 128, 256)
 LONGEST = 20
 SAMPLES = 4
 MEASURED = (5, 10, 15, 20)
-_RUN = {"task": "reverse", "context": "start", "steps": 3000, "seed": 1}
+_RUN = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
 
 
 class BottleneckExplorer(StillWidget):
@@ -50,15 +51,14 @@ class BottleneckExplorer(StillWidget):
     def _check(self, proposal: Any) -> int | None:
         name: str = proposal["trait"].name
         value: int | None = proposal["value"]
-        allowed = {
+        allowed: dict[str, Sequence[int]] = {
             "length": range(1, LONGEST + 1),
             "hidden": HIDDEN,
             "sample": range(1, SAMPLES + 1),
             "prediction": range(LONGEST + 1),
-        }[name]
-        if value is not None and value not in allowed:
-            words = ", ".join(map(str, allowed)) if name == "hidden" else _ends(allowed)
-            raise traitlets.TraitError(f"{name}: expected one of {words}, got {value}")
+        }
+        if value is not None:
+            check_choice(name, value, allowed[name])
         return value
 
     @property
@@ -92,10 +92,6 @@ class BottleneckExplorer(StillWidget):
         return (
             f"BottleneckExplorer(length={self.length}, hidden={self.hidden}, sample={self.sample})"
         )
-
-
-def _ends(numbers: Any) -> str:
-    return f"{numbers[0]} to {numbers[-1]}"
 
 
 def _find(results: Any, hidden: int) -> dict[str, Any]:
