@@ -138,6 +138,15 @@ def check_folder(folder: Path) -> None:
             )
 
 
+def damage(folder: Path) -> CheckpointError | None:
+    """What is wrong with a model folder, as `check_folder` says it; None if it is whole."""
+    try:
+        check_folder(folder)
+    except CheckpointError as error:
+        return error
+    return None
+
+
 def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | None = None,
          progress: dict[str, Any] | None = None) -> None:  # fmt: skip
     """Write a model folder in one step.
@@ -212,7 +221,7 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
     for name, parameter in model.named_parameters():
         prefix = f"{name}/"
         optimizer.state[parameter] = {
-            key.removeprefix(prefix): value
+            key.removeprefix(prefix): value.to(parameter.device)
             for key, value in tensors.items()
             if key.startswith(prefix)
         }

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from transformer_lite import data, evaluation, runs
+from transformer_lite import data, distributed, evaluation, runs
 from transformer_lite.data import encode_pairs
 from transformer_lite.interop import load_marian
 from transformer_lite.recipe import Recipe, shipped_recipes
@@ -71,34 +71,48 @@ def train(
         str,
         typer.Argument(help=f"One of {', '.join(shipped_recipes())}, or the path of a TOML file."),
     ],
-    run: Annotated[Path | None, typer.Option(help="The run folder [default: runs/RECIPE].")] = None,
+    run: Annotated[
+        Path | None,
+        # torchrun takes --run for an abbreviation of an option of its own.
+        typer.Option("--run", "--run-folder", help="The run folder [default: runs/RECIPE]."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Train this many steps instead.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Use this seed instead.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, or bfloat16 for the matrix products.")
+    ] = None,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model; needs a C++ compiler.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for one a process.")] = "cpu",
 ) -> None:
     """Train a model as a recipe says; Ctrl-C stops it, --resume goes on.
+
+    In several processes: torchrun --nproc-per-node 2 -m transformer_lite train pocket
 
     Example: transformer-lite train pocket --run runs/my-pocket
     """
     with plain_errors():
         chosen = Recipe.load(recipe)
-        training = chosen.training
-        if steps is not None:
-            training = replace(training, steps=steps)
-        if seed is not None:
-            training = replace(training, seed=seed)
-        chosen = replace(chosen, training=training)
+        given = {"steps": steps, "seed": seed, "precision": precision, "compile": compile or None}
+        changes: dict[str, Any] = {key: one for key, one in given.items() if one is not None}
+        chosen = replace(chosen, training=replace(chosen.training, **changes))
         folder = run or Path("runs") / Path(recipe).stem
         try:
-            best = runs.train(chosen, folder, resume=resume)
+            best = runs.train(chosen, folder, resume=resume, device=device)
         except KeyboardInterrupt:
-            command = ["transformer-lite", "train", recipe, "--run", str(folder)]
-            command += [] if steps is None else ["--steps", str(steps)]
-            command += [] if seed is None else ["--seed", str(seed)]
+            command = [*distributed.command(), "train", recipe]
+            command += ["--run" if command[0] != "torchrun" else "--run-folder", str(folder)]
+            for option, value in changes.items():
+                command += [f"--{option}"] if value is True else [f"--{option}", str(value)]
+            command += [] if device == "cpu" else ["--device", device]
             command += ["--resume"] if runs.holds_run(folder) else []
-            typer.echo(f"stopped; go on with: {shlex.join(command)}", err=True)
+            if distributed.is_first():
+                typer.echo(f"stopped; go on with: {shlex.join(command)}", err=True)
             raise typer.Exit(130) from None
-        typer.echo(f"best checkpoint: {best}")
+        if distributed.is_first():
+            typer.echo(f"best checkpoint: {best}")
 
 
 @app.command()

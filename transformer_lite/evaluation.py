@@ -13,8 +13,9 @@ from torch import Tensor
 from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
 from transformer_lite.decoding import Hypothesis, beam, evaluation_mode, greedy
+from transformer_lite.losses import label_smoothed_loss
 from transformer_lite.model import SequenceModel
-from transformer_lite.training import label_smoothed_loss, progress_bar
+from transformer_lite.training import progress_bar
 
 Model = SequenceModel[Any, Any]
 Links = frozenset[tuple[int, int]]

@@ -1,46 +1,58 @@
-"""Training runs on disk: a folder that can be stopped at any moment and resumed.
-
-A run folder holds `recipe.json`, `log.txt`, `metrics.jsonl` (one line a step) and
-`checkpoints/step-0001000/`, each of which is a complete model folder.
-"""
+"""Training runs on disk, which can be stopped at any moment and resumed."""
 
 import json
 import math
 import platform
 import shutil
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from transformer_lite import checkpoint, evaluation
-from transformer_lite.checkpoint import CheckpointError, SavedModel
-from transformer_lite.data import build_tokenizers, encode_pairs
+from transformer_lite import checkpoint, distributed, evaluation
+from transformer_lite.checkpoint import SavedModel
+from transformer_lite.data import Example, build_tokenizers, encode_pairs
 from transformer_lite.data import load as load_corpus
 from transformer_lite.recipe import Recipe
+from transformer_lite.run_folder import (
+    RECIPE,
+    RunError,
+    best_checkpoint,
+    checkpoints,
+    claim,
+    holds_run,
+    set_damaged_aside,
+)
 from transformer_lite.stopping import StopRequest, stop_requests
 from transformer_lite.training import StepResult, Trainer, progress_bar, seed_for
 
-LOCK, RECIPE = "run.lock", "recipe.json"
+__all__ = ["RunError", "best_checkpoint", "checkpoints", "holds_run", "train"]
 
 
-class RunError(ValueError):
-    """A run folder that cannot be used as asked; nothing in it was changed."""
-
-
-def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool = True) -> Path:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    progress: bool = True,
+) -> Path:
     """Train as the recipe says, or go on where the run stopped.
 
     Ctrl-C and SIGTERM write a checkpoint, then raise KeyboardInterrupt. A run killed without
     warning resumes from its last checkpoint. Either way the weights end as if it had never stopped.
 
+    Under torchrun, all processes that it started train together; only the first writes. A run may
+    go on with another number of them: the batches stay the same, dropout and rounding do not.
+
     Args:
         recipe: what to train.
         folder: the run folder; new, or with `resume` an existing one of the same recipe.
-        resume: go on from the newest checkpoint.
+        resume: go on from the newest checkpoint that is whole.
+        device: "cpu", or "cuda" for one CUDA device a process.
         progress: show a bar.
 
     Returns:
@@ -48,123 +60,69 @@ def train(recipe: Recipe, folder: Path, *, resume: bool = False, progress: bool 
 
     Raises:
         RunError: the folder holds a run already, or one of another recipe, or is in use.
-        CheckpointError: the newest checkpoint is damaged.
+        CheckpointError: every checkpoint is damaged.
         FloatingPointError: the loss is not a finite number; checkpoints are kept.
         OSError: something could not be written (a full disk); checkpoints are kept.
+        SystemExit: another process of this training stopped, and says why.
     """
-    if resume:
-        _check_resumable(folder, recipe)
-    elif folder.exists() and not _is_unused(folder):
-        raise RunError(
-            f"{folder} exists and is no empty folder; go on with --resume, or name another one"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            return _Run(recipe, folder, progress).go()
-    except Timeout:
-        raise RunError(f"another process is training in {folder}; name another folder") from None
+    own = distributed.own_device(device)
+
+    def hold() -> AbstractContextManager[object]:
+        return claim(folder, recipe, resume=resume) if distributed.is_first() else nullcontext()
+
+    with distributed.processes(own), distributed.together(hold):
+        return _Run(recipe, folder, own, progress).go()
 
 
-def holds_run(folder: Path) -> bool:
-    """Whether a run was started in this folder, so that it can be resumed."""
-    return (folder / RECIPE).is_file()
+@dataclass(frozen=True)
+class _Prepared:
+    """What a recipe turns into before the first step."""
+
+    saved: SavedModel
+    training: list[Example]
+    validation: list[Example]
+    available: int  # training pairs before those that are too long were left out
 
 
-def _is_unused(folder: Path) -> bool:
-    """Whether nothing is in it but what a run leaves that stopped before its first step."""
-    return folder.is_dir() and all(
-        path.name in (LOCK, f"{RECIPE}.new") for path in folder.iterdir()
+def _prepare(recipe: Recipe) -> _Prepared:
+    corpus = load_corpus(**recipe.task)
+    source, target = build_tokenizers(corpus, **recipe.tokenizer)
+    training = encode_pairs(corpus.train, source, target, longest=recipe.longest)
+    if not training:
+        raise RunError(f"no training pair is left with longest={recipe.longest}; raise it")
+    torch.manual_seed(seed_for(recipe.training.seed, 0))
+    fields = {name: value for name, value in recipe.model.items() if name != "kind"}
+    model = checkpoint.build_model(
+        recipe.model["kind"],
+        fields | {"source_vocab": len(source), "target_vocab": len(target)},
     )
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint folders of a run, oldest first."""
-    found = (folder / "checkpoints").glob("step-*")
-    return sorted(path for path in found if path.suffix != checkpoint.PARTIAL)
-
-
-def best_checkpoint(folder: Path) -> Path:
-    """The checkpoint of a run with the lowest validation loss.
-
-    Raises:
-        CheckpointError: the run has no checkpoint yet.
-    """
-    found = [(path, _progress(path)) for path in checkpoints(folder)]
-    if not found:
-        raise CheckpointError(f"{folder} holds no checkpoint yet; train first")
-    # One written because somebody stopped the run would not be there in an unbroken run.
-    scheduled = [(path, state) for path, state in found if state["scheduled"]]
-    return min(scheduled or found, key=lambda one: float(one[1]["validation"]["loss"]))[0]
-
-
-def _progress(path: Path) -> dict[str, Any]:
-    try:
-        return checkpoint.read_json(path / "progress.json")
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}; remove it and try again") from error
-
-
-def _check_resumable(folder: Path, recipe: Recipe) -> None:
-    if not holds_run(folder):
-        raise RunError(f"{folder} holds no run to resume (no {RECIPE}); start without --resume")
-    try:
-        old, new = checkpoint.read_json(folder / RECIPE), recipe.to_dict()
-    except ValueError as error:
-        raise RunError(f"{folder / RECIPE} is damaged: {error}; name another folder") from error
-    different = [
-        f"{table}: {old.get(table)} → {new[table]}" for table in new if old.get(table) != new[table]
-    ]
-    if different:
-        raise RunError(
-            f"{folder} holds a run of another recipe, and a resumed run must be the same one; "
-            f"name another folder. Different: {'; '.join(different)}"
-        )
+    longest = max(len(example.source) for example in training)
+    saved = SavedModel(model, source, target, longest, recipe.task)
+    validation = encode_pairs(corpus.valid, source, target)
+    return _Prepared(saved, training, validation, len(corpus.train))
 
 
 class _Run:
     """One process's work in a run folder."""
 
-    def __init__(self, recipe: Recipe, folder: Path, progress: bool) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, progress: bool) -> None:
         self.recipe, self.folder, self.progress = recipe, folder, progress
-        corpus = load_corpus(**recipe.task)
-        source, target = build_tokenizers(corpus, **recipe.tokenizer)
-        train_examples = encode_pairs(corpus.train, source, target, longest=recipe.longest)
-        self.validation = encode_pairs(corpus.valid, source, target)
-        if not train_examples:
-            raise RunError(f"no training pair is left with longest={recipe.longest}; raise it")
-        torch.manual_seed(seed_for(recipe.training.seed, 0))
-        fields = {name: value for name, value in recipe.model.items() if name != "kind"}
-        model = checkpoint.build_model(
-            recipe.model["kind"],
-            fields | {"source_vocab": len(source), "target_vocab": len(target)},
-        )
-        self.trainer = Trainer(model, train_examples, recipe.training)
-        longest = max(len(example.source) for example in train_examples)
-        self.saved = SavedModel(model, source, target, longest, recipe.task)
+        prepared = distributed.together(lambda: _prepare(recipe))
+        self.saved, self.validation = prepared.saved, prepared.validation
+        model = self.saved.model.to(device)
+        self.trainer = Trainer(model, prepared.training, recipe.training)
         self.facts = (
-            f"{len(train_examples):,} of {len(corpus.train):,} training pairs, "
+            f"{len(prepared.training):,} of {prepared.available:,} training pairs, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters, "
             f"torch {torch.__version__}, Python {platform.python_version()}, "
-            f"{platform.machine()}, {recipe.training.threads} thread(s)"
+            f"{platform.machine()}, {device}, {distributed.process_count()} process(es) "
+            f"of {recipe.training.threads} thread(s)"
         )
 
     def go(self) -> Path:
         """Train to the last step; returns the best checkpoint."""
-        for leftover in (self.folder / "checkpoints").glob(f"*{checkpoint.PARTIAL}"):
-            shutil.rmtree(leftover)
-        existing = checkpoints(self.folder)
-        if existing:
-            state = checkpoint.load_training(
-                existing[-1], self.trainer.model, self.trainer.optimizer
-            )
-            self.trainer.steps_done = state["steps_done"]
-            self._forget_metrics_after(state["steps_done"])
-            self._say(f"resuming after step {state['steps_done']:,}: {self.facts}")
-        else:
-            self._write_recipe()
-            self._forget_metrics_after(0)
-            self._say(f"starting: {self.facts}")
+        distributed.first_only(self._clear_away)  # before any process looks for a checkpoint
+        distributed.together(self._begin)
         try:
             with stop_requests() as stop:
                 self._loop(stop)
@@ -179,9 +137,36 @@ class _Run:
                 "--resume",
             ) from error
 
+    def _begin(self) -> None:
+        """Take up the newest checkpoint, or start."""
+        existing = checkpoints(self.folder)
+        if not existing:
+            if distributed.is_first():
+                self._write_recipe()
+                self._forget_metrics_after(0)
+            self._say(f"starting: {self.facts}")
+            return
+        state = checkpoint.load_training(existing[-1], self.trainer.model, self.trainer.optimizer)
+        self.trainer.steps_done = state["steps_done"]
+        if distributed.is_first():
+            self._forget_metrics_after(state["steps_done"])
+        self._say(f"resuming after step {state['steps_done']:,}: {self.facts}")
+        if state["processes"] != distributed.process_count():
+            self._say(
+                f"until here the run had {state['processes']} process(es): the batches and their "
+                "order stay the same; dropout and the rounding of sums do not"
+            )
+
+    def _clear_away(self) -> None:
+        """Remove what a killed process left half done, and what was damaged since."""
+        for leftover in (self.folder / "checkpoints").glob(f"*{checkpoint.PARTIAL}"):
+            shutil.rmtree(leftover)
+        for said in set_damaged_aside(self.folder):
+            self._say(said)
+
     def _finish(self) -> Path:
         if self.trainer.steps_done < self.recipe.training.steps:
-            self._checkpoint()
+            distributed.first_only(self._checkpoint)
             self._say(f"stopped after step {self.trainer.steps_done:,}; --resume goes on from here")
             raise KeyboardInterrupt
         best = best_checkpoint(self.folder)
@@ -190,28 +175,32 @@ class _Run:
 
     def _loop(self, stop: StopRequest) -> None:
         trainer, total = self.trainer, self.recipe.training.steps
-        with (
-            (self.folder / "metrics.jsonl").open("a") as metrics,
-            progress_bar(
-                total, "step", shown=self.progress, done=trainer.steps_done, leave=True
-            ) as bar,
-        ):
-            while trainer.steps_done < total and not stop.requested:
-                began = time.perf_counter()
-                result = trainer.step()
-                metrics.write(_metrics_line(result, time.perf_counter() - began))
+        shown = self.progress and distributed.is_first()
+        with progress_bar(total, "step", shown=shown, done=trainer.steps_done, leave=True) as bar:
+            # All processes stop after the same step, whichever was asked.
+            while trainer.steps_done < total and not distributed.any_process(stop.requested):
+                result = distributed.together(self._step)
                 bar.update()
                 bar.set_postfix(loss=f"{result.loss:.3f}", refresh=False)
-                if self._is_scheduled():
-                    metrics.flush()
-                    self._checkpoint()
+
+    def _step(self) -> StepResult:
+        """One update, noted down; and a checkpoint where one is due."""
+        began = time.perf_counter()
+        result = self.trainer.step()
+        if distributed.is_first():
+            line = _metrics_line(result, time.perf_counter() - began)
+            with (self.folder / "metrics.jsonl").open("a") as metrics:
+                metrics.write(line)
+            if self._is_scheduled():
+                self._checkpoint()
+        return result
 
     def _is_scheduled(self) -> bool:
         done, training = self.trainer.steps_done, self.recipe.training
         return done % self.recipe.validation.every == 0 or done == training.steps
 
     def _checkpoint(self) -> None:
-        """Validate, write a checkpoint, and remove all but the newest and the best."""
+        """Validate, write a checkpoint, and remove all but the newest, its spare and the best."""
         path = self.folder / "checkpoints" / f"step-{self.trainer.steps_done:07d}"
         if path.exists():
             return
@@ -231,6 +220,7 @@ class _Run:
         state = {
             "steps_done": self.trainer.steps_done,
             "scheduled": self._is_scheduled(),
+            "processes": distributed.process_count(),
             "validation": metrics,
         }
         checkpoint.save(path, self.saved, self.trainer.optimizer, state)
@@ -239,8 +229,9 @@ class _Run:
             f"token accuracy {forced.accuracy:.3f} (teacher forced), "
             f"exact match {exact:.3f} (free running, {len(sample)} sentences)"
         )
-        keep = {path, best_checkpoint(self.folder)}
-        for old in checkpoints(self.folder):
+        found = checkpoints(self.folder)
+        keep = {*found[-2:], best_checkpoint(self.folder)}  # two: if the newest gets damaged
+        for old in found:
             if old not in keep:
                 checkpoint.remove_folder(old)
 
@@ -261,6 +252,8 @@ class _Run:
         replacement.replace(path)
 
     def _say(self, message: str) -> None:
+        if not distributed.is_first():
+            return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{stamp}  {message}\n")

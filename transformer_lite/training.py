@@ -1,19 +1,18 @@
-"""Training: loss, schedule, and a loop that can be stopped after any step."""
+"""Training: schedule, updates, and a loop that can be stopped after any step."""
 
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 from tqdm.auto import tqdm
 
+from transformer_lite import distributed
 from transformer_lite.data.batching import Batch, Example, collate, epoch_batches
-from transformer_lite.data.vocabulary import PAD
+from transformer_lite.losses import BatchLoss
 from transformer_lite.model import SequenceModel
 
 Model = SequenceModel[Any, Any]
@@ -25,7 +24,8 @@ class TrainingConfig:
 
     Attributes:
         steps: number of parameter updates.
-        batch_tokens: most positions of a batch on each side, padding counted in.
+        batch_tokens: most positions of a batch on each side, padding counted in; several processes
+            share one batch.
         peak_rate: learning rate at the end of the warm-up.
         warmup: steps in which the rate rises linearly from 0.
         schedule: after the warm-up "constant", "cosine" (to 0 at the last step) or "inverse_sqrt"
@@ -34,7 +34,11 @@ class TrainingConfig:
         clip: largest norm of the gradient; 0 switches clipping off.
         betas, epsilon: Adam's; the paper's values.
         seed: from which every random choice of the run derives.
-        threads: CPU threads; models of notebook size are fastest with one.
+        threads: CPU threads of each process; models of notebook size are fastest with one.
+        precision: "float32", or "bfloat16" for the matrix products of the model. The weights, their
+            updates, the loss and the validation stay in float32.
+        compile: let `torch.compile` turn the loss into machine code, which takes a C++ compiler and
+            a minute before the first step; with dropout other random numbers are drawn.
     """
 
     steps: int = 1000
@@ -48,6 +52,8 @@ class TrainingConfig:
     epsilon: float = 1e-9
     seed: int = 0
     threads: int = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_tokens", "threads"):
@@ -63,6 +69,10 @@ class TrainingConfig:
                 'schedule must be "constant", "cosine" or "inverse_sqrt", '
                 f"but it is {self.schedule!r}"
             )
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(
+                f'precision must be "float32" or "bfloat16", but it is {self.precision!r}'
+            )
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ValueError(
                 f"label_smoothing must lie in [0, 1), but it is {self.label_smoothing}"
@@ -77,7 +87,7 @@ class StepResult:
         step: number of updates so far, this one counted in.
         loss: mean loss of a real target token, in nats.
         rate: learning rate of this update.
-        target_tokens: real target tokens in the batch.
+        target_tokens: real target tokens in the batch, the shares of all processes together.
     """
 
     step: int
@@ -106,36 +116,12 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
     return config.peak_rate
 
 
-def label_smoothed_loss(
-    logits: Float[Tensor, "N V"], target: Int[Tensor, " N"], smoothing: float
-) -> Float[Tensor, ""]:
-    """Cross-entropy against (1 − ε) · one-hot + ε · uniform, summed over tokens, in nats.
-
-    The uniform part leaves `<pad>` out: a model should never learn to write it. Hand in real
-    tokens only. With smoothing the loss cannot reach 0: its floor is the entropy of the target.
-
-    Source: Szegedy et al. 2016, section 7; Vaswani et al. 2017, section 5.4.
-    """
-    log_probability = logits.log_softmax(-1)
-    right = log_probability.gather(1, target[:, None]).sum()
-    if smoothing == 0.0:
-        return -right
-    others = (log_probability.sum() - log_probability[:, PAD].sum()) / (logits.shape[1] - 1)
-    return -((1 - smoothing) * right + smoothing * others)
-
-
-def batch_loss(model: Model, batch: Batch, smoothing: float) -> Float[Tensor, ""]:
-    """Summed loss of the real target tokens of a batch, in nats; padding is never projected."""
-    features = model.features(batch.source, batch.source_mask, batch.target_in)
-    logits = model.project(features[batch.target_mask])
-    return label_smoothed_loss(logits, batch.target_out[batch.target_mask], smoothing)
-
-
 class Trainer:
     """Updates a model, one step at a time.
 
     What the next step does depends on the model, the optimiser, `steps_done` and the configuration
-    alone: put these back, and training goes on as if it had never stopped.
+    alone: put these back, and training goes on as if it had never stopped. Where torchrun started
+    several processes, each has a trainer, and a step is one update from one batch that they share.
 
     Args:
         model: any model of the contract; it is put in training mode.
@@ -143,7 +129,7 @@ class Trainer:
         config: see `TrainingConfig`.
 
     Raises:
-        ValueError: there are no examples.
+        ValueError: there are no examples, or nothing to compile with.
     """
 
     def __init__(self, model: Model, examples: Sequence[Example], config: TrainingConfig) -> None:
@@ -151,12 +137,18 @@ class Trainer:
             raise ValueError("examples must hold at least one pair, but it is empty")
         torch.set_num_threads(config.threads)
         self.model = model.train()
+        self.device = next(model.parameters()).device
         self.examples = examples
         self.config = config
         self.steps_done = 0
         self.optimizer = torch.optim.Adam(
             model.parameters(), betas=config.betas, eps=config.epsilon, fused=True
         )
+        loss = BatchLoss(model, config.label_smoothing, config.precision)
+        if config.compile:
+            _check_compiler(self.device)
+            loss.compile(dynamic=True)  # one compilation for batches of all lengths
+        self._loss = distributed.share_gradients(loss)
         self._epoch = -1
         self._first_step = 0  # of this epoch
         self._batches: list[list[int]] = []
@@ -168,26 +160,39 @@ class Trainer:
             FloatingPointError: the loss or its gradient is not finite; nothing was updated.
         """
         config, step = self.config, self.steps_done + 1
-        torch.manual_seed(seed_for(config.seed, step))
-        batch = self._batch(self.steps_done).to(next(self.model.parameters()).device)
-        loss = batch_loss(self.model, batch, config.label_smoothing) / batch.target_tokens
-        if not loss.isfinite():
-            raise FloatingPointError(_not_finite("loss", loss, step, config))
+        torch.manual_seed(seed_for(config.seed, step, distributed.rank()))
+        batch = self._batch(self.steps_done).to(self.device)
+        share = self._loss(batch)  # of the summed loss: what this process's rows add
+        total, tokens = distributed.totals(share.item(), float(batch.target_tokens))
+        loss = total / tokens
+        if not math.isfinite(loss):
+            raise self._not_finite("loss", loss)
         self.optimizer.zero_grad()
-        loss.backward()
+        # The processes' gradients are averaged, but those of a sum of losses have to be added.
+        (share / tokens * distributed.process_count()).backward()
         # An infinite bound measures the norm and clips nothing.
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
         if not norm.isfinite():
-            raise FloatingPointError(_not_finite("norm of the gradient", norm, step, config))
+            raise self._not_finite("norm of the gradient", norm.item())
         rate = learning_rate(step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.steps_done = step
-        return StepResult(step, loss.item(), rate, batch.target_tokens)
+        return StepResult(step, loss, rate, int(tokens))
 
     def _batch(self, index: int) -> Batch:
-        """Batch number `index` of the run, whichever epoch it falls in."""
+        """This process's share of batch number `index` of the run."""
+        rows = self._rows(index)
+        own = rows[distributed.rank() :: distributed.process_count()]
+        batch = collate([self.examples[row] for row in own or rows[:1]])
+        if own:
+            return batch
+        # Fewer rows than processes: a row without a token to predict adds nothing to any sum.
+        return replace(batch, target_mask=torch.zeros_like(batch.target_mask))
+
+    def _rows(self, index: int) -> list[int]:
+        """The examples of batch number `index`, whichever epoch it falls in; alike everywhere."""
         while index >= self._first_step + len(self._batches):
             self._first_step += len(self._batches)
             self._epoch += 1
@@ -197,15 +202,29 @@ class Trainer:
                 seed=self.config.seed,
                 epoch=self._epoch,
             )
-        rows = self._batches[index - self._first_step]
-        return collate([self.examples[row] for row in rows])
+        return self._batches[index - self._first_step]
+
+    def _not_finite(self, what: str, value: float) -> FloatingPointError:
+        step, rows = self.steps_done + 1, self._rows(self.steps_done)
+        shown = ", ".join(str(row) for row in rows[:5]) + (", …" if len(rows) > 5 else "")
+        return FloatingPointError(
+            f"the {what} became {value} at step {step} (learning rate "
+            f"{learning_rate(step, self.config):.2g}), in batch {step - self._first_step} of epoch "
+            f"{self._epoch + 1}, which holds the training pairs {shown} (counted from 0); lower "
+            "peak_rate, lengthen the warmup, or look at these pairs"
+        )
 
 
-def _not_finite(what: str, value: Tensor, step: int, config: TrainingConfig) -> str:
-    return (
-        f"the {what} became {value.item()} at step {step} (learning rate "
-        f"{learning_rate(step, config):.2g}); lower peak_rate or lengthen the warmup"
-    )
+def _check_compiler(device: torch.device) -> None:
+    """Try on a trifle what would otherwise fail in the first step, with a page of traceback."""
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
+    except Exception as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise ValueError(
+            f"compile: PyTorch finds no compiler that works for {device.type!r} ({reason}); "
+            "install one (a C++ compiler for the CPU), or train without compiling"
+        ) from error
 
 
 def progress_bar(total: int, unit: str, *, shown: bool, done: int = 0, leave: bool = False) -> tqdm:

@@ -1,5 +1,6 @@
 import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,15 +13,8 @@ from hypothesis import strategies as st
 from transformer_lite.data.batching import Example, collate, epoch_batches
 from transformer_lite.data.vocabulary import BOS, EOS, PAD
 from transformer_lite.decoding import greedy
-from transformer_lite.training import (
-    Trainer,
-    TrainingConfig,
-    batch_loss,
-    fit,
-    label_smoothed_loss,
-    learning_rate,
-    seed_for,
-)
+from transformer_lite.losses import batch_loss, label_smoothed_loss
+from transformer_lite.training import Trainer, TrainingConfig, fit, learning_rate, seed_for
 
 
 def examples(number: int = 12, seed: int = 0, longest: int = 6) -> list[Example]:
@@ -253,7 +247,10 @@ def test_a_loss_that_is_no_number_stops_before_the_update() -> None:
     with torch.no_grad():
         next(iter(model.parameters())).view(-1)[:] = math.nan
     before, optimizer = weights(model), copy.deepcopy(trainer.optimizer.state_dict())
-    with pytest.raises(FloatingPointError, match="loss became nan at step 2"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"loss became nan at step 2 .*, in batch 2 of epoch 1, which holds the training",
+    ):
         trainer.step()
     assert trainer.steps_done == 1
     for now, then in zip(weights(model), before, strict=True):
@@ -272,6 +269,24 @@ def test_a_gradient_that_is_no_number_stops_before_the_update(clip: float) -> No
     with pytest.raises(FloatingPointError, match=r"gradient became .* at step 1"):
         trainer.step()
     assert equal(weights(model), before) and trainer.steps_done == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_learns_what_float32_learns(kind: str) -> None:
+    """Its losses stay within 5 % of those of float32, and all that is kept stays float32."""
+    sizes = {"d_model": 16, "d_ff": 32} if kind.startswith("transformer") else {"hidden": 16}
+    config = TrainingConfig(steps=30, peak_rate=0.005, warmup=5, batch_tokens=40)
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        model = build(kind, **sizes).float()
+        trainer = Trainer(model, examples(), replace(config, precision=precision))  # type: ignore[arg-type]
+        losses[precision] = [trainer.step().loss for _ in range(config.steps)]
+        assert {one.dtype for one in weights(model)} == {torch.float32}
+        state = trainer.optimizer.state_dict()["state"]
+        assert {one["exp_avg"].dtype for one in state.values()} == {torch.float32}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"][-1] < 0.9 * losses["bfloat16"][0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

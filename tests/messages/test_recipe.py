@@ -49,6 +49,11 @@ BAD: dict[str, tuple[str, str]] = {
     "a value for a table": ("training = 3\n" + SMALLEST, r"\[training\] must be a table"),
     "no steps": (SMALLEST + "[training]\nsteps = 0", "steps must be at least 1, but it is 0"),
     "unknown schedule": (SMALLEST + '[training]\nschedule = "steep"', "schedule must be .*steep"),
+    "unknown precision": (SMALLEST + '[training]\nprecision = "half"', "precision must be .*half"),
+    "a text for a choice": (
+        SMALLEST + '[training]\ncompile = "yes"',
+        r"\[training\] compile must be true or false, but it is 'yes'",
+    ),
     "too much smoothing": (SMALLEST + "[training]\nlabel_smoothing = 1.0", "label_smoothing must"),
     "never validated": (SMALLEST + "[validation]\nevery = 0", "every ≥ 1"),
 }  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from transformer_lite import checkpoint, cli, runs, training
+from transformer_lite import checkpoint, cli, losses, runs
 
 
 def kill() -> None:
@@ -86,8 +86,8 @@ def ask(number: signal.Signals) -> Callable[..., None]:
 MOMENTS: dict[str, Callable[[Path], None]] = {
     "loading-data": lambda _: on_call(runs, "build_tokenizers", 1, lambda *_, **__: kill()),
     "writing-the-recipe": lambda _: on_call(checkpoint, "write_json", 1, half_a_recipe),
-    "before-a-checkpoint": lambda _: on_call(training, "batch_loss", 3, lambda *_: kill()),
-    "between-checkpoints": lambda _: on_call(training, "batch_loss", 7, lambda *_: kill()),
+    "before-a-checkpoint": lambda _: on_call(losses, "batch_loss", 3, lambda *_: kill()),
+    "between-checkpoints": lambda _: on_call(losses, "batch_loss", 7, lambda *_: kill()),
     "writing-metrics": lambda run: on_call(runs, "_metrics_line", 7, half_a_line(run)),
     "writing-the-first-checkpoint": lambda _: on_call(checkpoint, "save_file", 1, half_a_file),
     "writing-the-second-checkpoint": lambda _: on_call(checkpoint, "save_file", 2, half_a_file),
@@ -96,8 +96,8 @@ MOMENTS: dict[str, Callable[[Path], None]] = {
     "after-the-rename": lambda _: on_call(runs, "best_checkpoint", 2, lambda *_: kill()),
     "removing-a-checkpoint": lambda _: removals_only(shutil.rmtree),
     "after-the-last-step": lambda _: on_call(runs, "best_checkpoint", 4, lambda *_: kill()),
-    "interrupt": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGINT)),
-    "termination": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGTERM)),
+    "interrupt": lambda _: on_call(losses, "batch_loss", 7, ask(signal.SIGINT)),
+    "termination": lambda _: on_call(losses, "batch_loss", 7, ask(signal.SIGTERM)),
     "interrupt-while-loading": lambda _: on_call(
         runs, "build_tokenizers", 1, ask(signal.SIGINT)
     ),

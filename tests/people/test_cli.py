@@ -1,8 +1,10 @@
 """The command line, from the first to the last command, as a person would use it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from transformer_lite import cli, runs
 from transformer_lite.data import load
+from transformer_lite.recipe import Recipe
 
 COMMANDS = ("data", "train", "evaluate", "translate", "explain")
 COMMAND = Path(sys.executable).with_name("transformer-lite")
@@ -73,6 +76,48 @@ def test_train_goes_into_a_folder_named_after_the_recipe(
     assert call("train", recipe_file, "--steps", 2, "--resume").exit_code == 0
 
 
+def test_options_of_train_reach_the_run(recipe_file: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = call("train", recipe_file, "--run-folder", run, "--precision", "bfloat16")
+    assert result.exit_code == 0, result.output
+    recipe = (run / "recipe.json").read_text()
+    assert '"precision": "bfloat16"' in recipe and '"compile": false' in recipe
+    losses = [
+        [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (run, fresh(recipe_file, tmp_path))
+    ]
+    assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.03)
+    other = call("train", recipe_file, "--run", run, "--resume")
+    assert_one_line_of_error(other, "another recipe", "'precision': 'float32'")
+
+
+def fresh(recipe_file: Path, tmp_path: Path) -> Path:
+    """The same run as the recipe has it."""
+    assert call("train", recipe_file, "--run", tmp_path / "plain").exit_code == 0
+    return tmp_path / "plain"
+
+
+def test_what_to_type_after_a_stop_repeats_the_options(
+    recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def stopped(recipe: Recipe, folder: Path, **options: Any) -> Path:
+        seen.append((recipe.training, options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train", stopped)
+    options = ["--steps", 5, "--precision", "bfloat16", "--compile", "--device", "cuda"]
+    result = call("train", recipe_file, "--run", tmp_path / "run", *options)
+    assert result.exit_code == 130
+    ((training, others),) = seen
+    assert (training.steps, training.precision, training.compile) == (5, "bfloat16", True)
+    assert others == {"resume": False, "device": "cuda"}
+    typed = " ".join(str(one) for one in options)
+    command = f"transformer-lite train {recipe_file} --run {tmp_path / 'run'} {typed}"
+    assert result.stderr.splitlines()[-1] == f"stopped; go on with: {command}"
+
+
 @pytest.mark.parametrize("beam", [1, 3])
 @pytest.mark.parametrize("split", ["test", "valid"])
 def test_evaluate_scores_a_run(beam: int, split: str, unbroken: Path) -> None:
@@ -125,6 +170,8 @@ def test_errors_are_one_line(recipe_file: Path, unbroken: Path, tmp_path: Path) 
     assert_one_line_of_error(call("data", "klingon"), "copy, reverse", "'klingon'")
     assert_one_line_of_error(call("train", "soup"), "no recipe 'soup'", "pocket")
     assert_one_line_of_error(call("train", recipe_file, "--run", unbroken), "--resume")
+    other = ("train", recipe_file, "--run", tmp_path / "other")
+    assert_one_line_of_error(call(*other, "--device", "abacus"), '"cpu" or "cuda"', "'abacus'")
     assert_one_line_of_error(call("evaluate", "--model", "soup"), "no model 'soup'")
     assert_one_line_of_error(
         call("evaluate", "--model", unbroken, "--split", "train"), "test or valid", "'train'"
