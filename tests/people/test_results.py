@@ -16,7 +16,7 @@ def test_a_file_says_what_made_it(name: str) -> None:
     stored = results.load(name)
     assert stored["command"] == f"python benchmarks/{name}.py"
     assert set(stored["versions"]) == {"torch", "python"}
-    assert all(0 <= run["seed"] and run["seconds"] > 0 for run in stored["runs"])
+    assert all(run["seed"] >= 0 and run["seconds"] > 0 for run in stored["runs"])
 
 
 def test_select_takes_every_run_that_fits() -> None:
