@@ -142,7 +142,8 @@ def test_decimals(number: float, digits: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("largest", "end"), [(0.02, 0.1), (0.1, 0.1), (0.11, 0.3), (9, 10), (617, 1000), (6000, 10000)]
+    ("largest", "end"),
+    [(0.02, 0.1), (0.1, 0.1), (0.11, 0.3), (9.0, 10.0), (617.0, 1000.0), (6e3, 1e4)],
 )
 def test_the_axis_ends_at_a_round_number(largest: float, end: float) -> None:
     assert axis([0.0, -largest]) == end

@@ -8,7 +8,7 @@ from transformer_lite.widgets.still import QUIET, bar, card, decimal, text
 WIDTH, HEIGHT = 640, 376
 TOP, STEP = 96, 25  # the first key's line, and pixels from key to key
 MIDDLE, REACH = 190, 100  # where energy 0 stands, and pixels to the end of the axis
-ENDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
+ENDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 START, LENGTH = 400, 150  # where weight 0 stands, and pixels to weight 1
 
 
@@ -35,7 +35,7 @@ def picture(
 def axis(energies: Sequence[float]) -> float:
     """Where the axis of the energies ends: at the next of a few round numbers."""
     largest = max(map(abs, energies))
-    return next((end for end in ENDS if largest <= end), 10_000)
+    return next((end for end in ENDS if largest <= end), 10_000.0)
 
 
 def _line(number: int, energy: float, weight: float, most: float) -> Iterator[str]:

@@ -32,12 +32,14 @@ def text(
     )
 
 
-def bar(x: int | float, y: int | float, width: float, height: float, colour: str) -> str:
+def bar(
+    x: int | float, y: int | float, width: int | float, height: int | float, colour: str
+) -> str:
     """A filled rectangle, its corner at the top left."""
     return f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{colour}"/>'
 
 
-def decimal(number: float, digits: int) -> str:
+def decimal(number: int | float, digits: int) -> str:
     """A number as it is written in pictures: with a real minus sign, and zero without any."""
     words = f"{number:.{digits}f}"
     return words.lstrip("-") if float(words) == 0 else words.replace("-", "−")
