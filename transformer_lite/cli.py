@@ -12,6 +12,7 @@ import typer
 
 from transformer_lite import data, distributed, evaluation, runs
 from transformer_lite.data import encode_pairs
+from transformer_lite.interop import load_marian
 from transformer_lite.recipe import Recipe, shipped_recipes
 from transformer_lite.translator import Translator
 
@@ -23,8 +24,12 @@ app = typer.Typer(
     help="Train and use small sequence-to-sequence models.",
 )
 
-Model = Annotated[
-    str, typer.Option(help='A run folder, a model folder, or "pocket" (ships with the package).')
+MODEL_HELP = 'A run folder, a model folder, or "pocket" (ships with the package)'
+Model = Annotated[str, typer.Option(help=f"{MODEL_HELP}.")]
+OptionalModel = Annotated[str | None, typer.Option(help=f"{MODEL_HELP} [default: pocket].")]
+Marian = Annotated[
+    str | None,
+    typer.Option(help="Instead: a MarianMT model, by its name on Hugging Face or its folder."),
 ]
 Beam = Annotated[int, typer.Option(min=1, help="Beam width; 1 decodes greedily.")]
 
@@ -34,9 +39,18 @@ def plain_errors() -> Iterator[None]:
     """Say in one line what went wrong and what to do, instead of a traceback."""
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def chosen_translator(model: str | None, marian: str | None) -> Translator:
+    """The translator that the options name."""
+    if marian is None:
+        return Translator.load("pocket" if model is None else model)
+    if model is not None:
+        raise ValueError(f"give --model {model} or --marian {marian}, not both")
+    return Translator(load_marian(marian))
 
 
 @app.command("data")
@@ -151,7 +165,8 @@ def translate(
     text: Annotated[
         list[str] | None, typer.Argument(help="Sentences; without any, one a line is read.")
     ] = None,
-    model: Model = "pocket",
+    model: OptionalModel = None,
+    marian: Marian = None,
     beam: Beam = 1,
 ) -> None:
     """Translate sentences.
@@ -162,14 +177,15 @@ def translate(
         sentences = text or [line.strip() for line in sys.stdin if line.strip()]
         if not sentences:
             raise ValueError("there is nothing to translate: give a sentence in quotation marks")
-        for translation in Translator.load(model)(sentences, width=beam):
+        for translation in chosen_translator(model, marian)(sentences, width=beam):
             typer.echo(translation)
 
 
 @app.command()
 def explain(
     text: Annotated[str, typer.Argument(help="One sentence.")],
-    model: Model = "pocket",
+    model: OptionalModel = None,
+    marian: Marian = None,
     name: Annotated[
         str | None, typer.Option("--map", help="decoder.0.cross, …; all layers averaged if absent.")
     ] = None,
@@ -183,7 +199,7 @@ def explain(
     Example: transformer-lite explain "the cat eats an apple" --picture map.png
     """
     with plain_errors():
-        explanation = Translator.load(model).explain(text, width=beam)
+        explanation = chosen_translator(model, marian).explain(text, width=beam)
         typer.echo(explanation.translation)
         typer.echo(explanation.as_text(name))
         if picture is not None:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention
-from transformer_lite.layers import Activation, DecoderLayer, EncoderLayer
+from transformer_lite.layers import ACTIVATIONS, Activation, DecoderLayer, EncoderLayer
+from transformer_lite.marian import from_marian
+from transformer_lite.marian_text import load_marian
 from transformer_lite.stack import EncoderDecoder
+
+__all__ = ["from_marian", "from_torch", "load_marian"]
 
 
 def from_torch(module: nn.Transformer) -> EncoderDecoder:
@@ -28,7 +31,7 @@ def from_torch(module: nn.Transformer) -> EncoderDecoder:
 
     Raises:
         ValueError: custom encoder or decoder classes, no biases, a final norm after one stack
-            only, or an activation that is neither ReLU nor GELU or not the same in all layers.
+            only, or an activation that is not one of ours or not the same in all layers.
     """
     encoder, decoder = module.encoder, module.decoder
     if not isinstance(encoder, nn.TransformerEncoder) or not isinstance(
@@ -83,14 +86,13 @@ def _activation(layers: Sequence[nn.Module]) -> Activation:
     # a module on the way to its decoder layers, which then use ReLU: hence a look at every layer.)
     probe = torch.linspace(-3, 3, 7)
     values = [cast(Callable[[Tensor], Tensor], layer.activation)(probe) for layer in layers]
-    if all(torch.equal(value, F.relu(probe)) for value in values):
-        return "relu"
-    if all(torch.equal(value, F.gelu(probe)) for value in values):
-        return "gelu"
+    for name, function in ACTIVATIONS.items():
+        if all(torch.equal(value, function(probe)) for value in values):
+            return name
+    found = sorted({str(layer.activation) for layer in layers})
     raise ValueError(
-        "from_torch knows the activations ReLU and GELU, one and the same in all layers, but this "
-        f"module has {', '.join(sorted({str(layer.activation) for layer in layers}))}; make it "
-        'with activation="relu" or "gelu"'
+        f"from_torch knows the activations {', '.join(ACTIVATIONS)}, one and the same in all "
+        f"layers, but this module has {', '.join(found)}; make it with one of those"
     )
 
 

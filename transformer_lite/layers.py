@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
 
 Norm = Literal["pre", "post"]
-Activation = Literal["relu", "gelu"]
+Activation = Literal["relu", "gelu", "silu"]
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
 KeysValues = tuple[Float[Tensor, "B H S K"], Float[Tensor, "B H S K"]]
 
 
@@ -22,9 +27,9 @@ class FeedForward(nn.Module):
         d_model: D, width of input and output.
         d_ff: width between the two maps.
         dropout: probability with which a number between the maps is dropped in training.
-        activation: "relu" (the paper) or "gelu".
+        activation: "relu" (the paper), "gelu" or "silu" (x σ(x), also called swish).
 
-    Source: Vaswani et al. 2017, equation 2.
+    Source: Vaswani et al. 2017, equation 2; Ramachandran et al. 2017 (swish).
     """
 
     def __init__(self, d_model: int, d_ff: int, dropout: float, activation: Activation) -> None:
@@ -32,7 +37,7 @@ class FeedForward(nn.Module):
         self.wide = nn.Linear(d_model, d_ff)
         self.narrow = nn.Linear(d_ff, d_model)
         self.dropout = nn.Dropout(dropout)
-        self.activation = F.gelu if activation == "gelu" else F.relu
+        self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """W₂ activation(W₁ x + b₁) + b₂."""

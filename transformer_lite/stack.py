@@ -30,7 +30,7 @@ class EncoderDecoder(nn.Module):
         final_norm: normalise the output of each stack once more. Pre-norm needs it, since nothing
             else bounds the residual road; the paper's post-norm has none, `torch.nn.Transformer`
             has one in both cases.
-        activation: "relu" or "gelu".
+        activation: "relu", "gelu" or "silu".
 
     Source: Vaswani et al. 2017, section 3.1 and figure 1.
     """

@@ -10,7 +10,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord
-from transformer_lite.layers import Activation, KeysValues, KeyValueCache, Norm, initialise
+from transformer_lite.layers import (
+    ACTIVATIONS,
+    Activation,
+    KeysValues,
+    KeyValueCache,
+    Norm,
+    initialise,
+)
 from transformer_lite.model import (
     DecoderState,
     SequenceModel,
@@ -32,17 +39,19 @@ class TransformerConfig:
         source_vocab, target_vocab: number of token ids on each side.
         d_model: D, width of every layer.
         heads: H; each head is D / H wide.
-        layers: number of encoder layers, and of decoder layers.
+        layers: number of encoder layers, and of decoder layers unless `decoder_layers` is given.
         d_ff: width inside the feed-forward networks.
         dropout: of embeddings and sublayers.
         attention_dropout: of attention weights; None takes `dropout`.
         norm: "pre" or "post" (the paper).
         final_norm: one more normalisation after each stack; None means: with "pre" only.
-        activation: "relu" (the paper) or "gelu".
+        activation: "relu" (the paper), "gelu" or "silu".
         positions: "sinusoidal" (the paper) or "learned".
         max_length: longest input of learned positions, in tokens; sines have no limit.
         tie: which embedding matrices are one: "none", "target" (target embedding and output) or
             "all" (source too; the paper).
+        decoder_layers: number of decoder layers; None takes `layers`. A shallow decoder makes
+            decoding fast, since it alone runs once a token (Kasai et al. 2021).
     """
 
     source_vocab: int
@@ -59,11 +68,14 @@ class TransformerConfig:
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"
     max_length: int = 256
     tie: Literal["none", "target", "all"] = "target"
+    decoder_layers: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("source_vocab", "target_vocab", "d_model", "heads", "layers", "d_ff"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
+        if self.decoder_layers is not None and self.decoder_layers < 1:
+            raise ValueError(f"decoder_layers must be at least 1, but it is {self.decoder_layers}")
         if self.d_model % self.heads:
             raise ValueError(
                 f"heads must divide d_model, but d_model={self.d_model} is no multiple of "
@@ -71,7 +83,7 @@ class TransformerConfig:
             )
         choices = {
             "norm": ("pre", "post"),
-            "activation": ("relu", "gelu"),
+            "activation": tuple(ACTIVATIONS),
             "positions": ("sinusoidal", "learned"),
             "tie": ("none", "target", "all"),
         }
@@ -163,8 +175,9 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
             config.dropout if config.attention_dropout is None else config.attention_dropout
         )
         self.stack = EncoderDecoder(
-            width, config.heads, config.d_ff, config.layers, config.layers, config.dropout,
-            attention_dropout, config.norm, final_norm, config.activation,
+            width, config.heads, config.d_ff, config.layers,
+            config.layers if config.decoder_layers is None else config.decoder_layers,
+            config.dropout, attention_dropout, config.norm, final_norm, config.activation,
         )  # fmt: skip
         initialise(self.output)
         # They are multiplied by √D when read: with this start their entries are N(0, 1) then.

@@ -78,7 +78,8 @@ def models(draw: st.DrawFn, kind: str) -> Model:
         if fields["tie"] == "all":
             fields["source_vocab"] = TARGET_VOCAB
         fields["final_norm"] = draw(st.sampled_from([None, True, False]))
-        fields["activation"] = draw(st.sampled_from(["relu", "gelu"]))
+        fields["activation"] = draw(st.sampled_from(["relu", "gelu", "silu"]))
+        fields["decoder_layers"] = draw(st.sampled_from([None, 1, 2]))
         fields["heads"] = draw(st.sampled_from([1, 2, 4]))
     else:
         fields["bidirectional"] = draw(st.booleans())

@@ -96,6 +96,7 @@ def test_records_are_distributions_over_real_tokens(kind: str, data: st.DataObje
         heads, sizes = model.config.heads, {}
         for layer in range(model.config.layers):
             sizes[f"encoder.{layer}.self"] = (source_length, source_length)
+        for layer in range(model.config.decoder_layers or model.config.layers):
             sizes[f"decoder.{layer}.self"] = (target_length, target_length)
             sizes[f"decoder.{layer}.cross"] = (target_length, source_length)
     elif model.config.attention is None:

@@ -38,7 +38,7 @@ def ours_forward(stack: EncoderDecoder, source: Tensor, real: Tensor, target: Te
 
 @given(
     norm_first=st.booleans(),
-    activation=st.sampled_from(["relu", "gelu", F.relu, F.gelu, nn.ReLU()]),
+    activation=st.sampled_from(["relu", "gelu", F.relu, F.gelu, F.silu, nn.ReLU()]),
     batch_first=st.booleans(),
     heads=st.sampled_from([1, 2, 4]),
     sizes=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5)),
@@ -75,8 +75,8 @@ def test_the_stack_equals_torch(
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_single_layers_equal_torch(norm_first: bool, activation: str) -> None:
+@pytest.mark.parametrize("activation", ["relu", "gelu", F.silu])
+def test_single_layers_equal_torch(norm_first: bool, activation: Any) -> None:
     torch.manual_seed(0)
     theirs = torch_transformer(norm_first=norm_first, activation=activation)
     stack = from_torch(theirs)
@@ -119,7 +119,7 @@ def test_weights_are_copies_and_everything_else_follows_the_module() -> None:
 def test_modules_that_cannot_be_copied_are_refused() -> None:
     with pytest.raises(ValueError, match="biases"):
         from_torch(torch_transformer(bias=False))
-    with pytest.raises(ValueError, match="ReLU and GELU"):
+    with pytest.raises(ValueError, match="relu, gelu, silu"):
         from_torch(torch_transformer(activation=torch.tanh))
     with pytest.raises(ValueError, match="one and the same in all layers"):
         # torch keeps a module in the encoder only; its decoder falls back to ReLU.

@@ -157,6 +157,7 @@ TRANSFORMERS: dict[str, tuple[dict[str, Any], str]] = {
     "no heads": ({"heads": 0}, "heads must be at least 1, but it is 0"),
     "no width": ({"d_model": 0}, "d_model must be at least 1, but it is 0"),
     "no vocabulary": ({"source_vocab": 0}, "source_vocab must be at least 1, but it is 0"),
+    "no decoder": ({"decoder_layers": 0}, "decoder_layers must be at least 1, but it is 0"),
     "norm": ({"norm": "middle"}, r"norm must be one of \('pre', 'post'\), not 'middle'"),
     "activation": ({"activation": "tanh"}, "activation must be one of .*'gelu'.*not 'tanh'"),
     "positions": ({"positions": "rotary"}, "positions must be one of .*'learned'.*not 'rotary'"),
