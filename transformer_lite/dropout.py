@@ -13,7 +13,9 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
         """In training, each number is 0 with probability p, and else divided by 1 − p."""
-        if not self.training or self.p == 0.0 or x.device.type != "cpu":
+        if not self.training or self.p == 0.0:
+            return x
+        if x.device.type != "cpu":
             output: Tensor = super().forward(x)
             return output
         return x * keep_mask(x, self.p)
