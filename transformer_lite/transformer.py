@@ -252,7 +252,11 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
 
     def start(self, memory: TransformerMemory, capacity: int | None = None) -> TransformerState:
         """See `SequenceModel.start`."""
-        source = self.stack.source_keys_values(memory.states)
+        # Read again at every step: each head's keys and values side by side in memory.
+        source = [
+            (key.contiguous(), value.contiguous())
+            for key, value in self.stack.source_keys_values(memory.states)
+        ]
         caches = [KeyValueCache(capacity) for _ in source]
         return TransformerState(source, memory.mask, caches, position=0, per_sentence=1)
 
