@@ -158,15 +158,14 @@ class MultiHeadAttention(nn.Module):
             packing: where the real tokens among the queries stand.
         """
         queries = self.split(unpack(self.query(query), packing))
-        dropping = self.training and self.dropout.p > 0
-        if record is None and not dropping:
+        if record is None and not self.dropout.active:
             _check(queries, key, value, mask)
             heads = F.scaled_dot_product_attention(queries, key, value, mask)
         else:  # what is looked at or dropped has to be formed
             heads, weights = scaled_dot_product_attention(queries, key, value, mask)
             if record is not None:
                 record[name] = weights
-            if dropping:
+            if self.dropout.active:
                 heads = self.dropout(weights) @ value
         output: Tensor = self.output(pack(self.merge(heads), packing))
         return output

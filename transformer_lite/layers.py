@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
-from transformer_lite.dropout import Dropout
+from transformer_lite.dropout import Dropout, relu_dropout
 from transformer_lite.packing import Packing
 
 Norm = Literal["pre", "post"]
@@ -43,7 +43,12 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
         """W₂ activation(W₁ x + b₁) + b₂."""
-        output: Tensor = self.narrow(self.dropout(self.activation(self.wide(x))))
+        inner = self.wide(x)
+        if self.activation is F.relu:
+            inner = relu_dropout(inner, self.dropout)
+        else:
+            inner = self.dropout(self.activation(inner))
+        output: Tensor = self.narrow(inner)
         return output
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from every_model import KINDS, TARGET_VOCAB, build, models, random_inputs
+from every_model import BOS, KINDS, TARGET_VOCAB, build, models, random_inputs
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -10,7 +10,9 @@ from torch import nn
 from transformer_lite import losses
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
 from transformer_lite.data.vocabulary import PAD
-from transformer_lite.dropout import Dropout, keep_mask
+from transformer_lite.decoding import greedy
+from transformer_lite.dropout import Dropout, keep_mask, relu_dropout
+from transformer_lite.layers import ACTIVATIONS, Activation, FeedForward
 from transformer_lite.losses import label_smoothed_loss, projected_loss
 from transformer_lite.masks import padding_mask
 from transformer_lite.model import SequenceModel
@@ -140,6 +142,49 @@ def test_dropout_is_drawn_from_the_seed_and_does_nothing_in_evaluation() -> None
     (gradient,) = torch.autograd.grad(first.sum(), x)
     torch.testing.assert_close(gradient, kept.double() / 0.7)
     assert layer.eval()(x) is x and Dropout(0.0)(x) is x
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3])
+@pytest.mark.parametrize("training", [True, False])
+def test_relu_and_dropout_in_one_are_the_two(p: float, training: bool) -> None:
+    layer = Dropout(p).train(training)
+    x = torch.randn(50, 70, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn_like(x)
+    torch.manual_seed(1)
+    together = relu_dropout(x, layer)
+    torch.manual_seed(1)
+    apart = layer(x.relu())
+    torch.testing.assert_close(together, apart)
+    ours, theirs = (
+        torch.autograd.grad(one, x, direction, retain_graph=True)[0] for one in (together, apart)
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
+def test_the_feed_forward_network_drops_what_stands_between_its_maps(
+    activation: Activation,
+) -> None:
+    network, x = FeedForward(6, 40, 0.5, activation), torch.randn(3, 6)
+    torch.manual_seed(1)
+    found = network(x)
+    torch.manual_seed(1)
+    inner = network.dropout(ACTIVATIONS[activation](network.wide(x)))
+    torch.testing.assert_close(found, network.narrow(inner))
+    assert not torch.allclose(found, network.eval()(x))
+
+
+# Decoding
+
+
+def test_a_position_table_that_grew_in_decoding_serves_training_too() -> None:
+    """Greedy decoding keeps nothing for gradients; what it leaves behind must still allow them."""
+    model = build("transformer, pre, sinusoidal", max_length=4)
+    inputs = random_inputs(2, 4, 12, seed=0)
+    greedy(model, inputs.source, inputs.source_mask, bos=BOS, eos=TARGET_VOCAB - 1, max_length=12)
+    assert len(model.get_buffer("positions.table")) > 4
+    model(*inputs).sum().backward()
+    assert all(one.grad is not None for one in model.stack.parameters())
 
 
 # Attention
