@@ -117,6 +117,16 @@ def decode_all(
     return [result for result in results if result is not None]
 
 
+def free_running(model: Model, examples: Sequence[Example]) -> float:
+    """Share of examples written without a mistake when the model decodes greedily by itself.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    written = [list(hypothesis.tokens) for hypothesis in decode_all(model, examples)]
+    return exact_match(written, [list(example.target) for example in examples])
+
+
 def exact_match(hypotheses: Sequence[object], references: Sequence[object]) -> float:
     """Share of hypotheses that equal their reference entirely.
 
@@ -188,7 +198,7 @@ def alignment_error_rate(
     Raises:
         ValueError: a sure link that is not possible, different numbers of sentences, or no links.
 
-    Source: Och and Ney 2003, equation 21.
+    Source: Och and Ney 2003 (evaluation methodology).
     """
     hits = links = 0
     for number, (ours, certain, allowed) in enumerate(zip(found, sure, possible, strict=True)):

@@ -43,7 +43,7 @@ class AdditiveScore(Score):
         key_width: N, width of a key.
         width: A, width of the hidden layer.
 
-    Source: Bahdanau et al. 2015, appendix A.1.2; Luong et al. 2015, equation 8 (concat).
+    Source: Bahdanau et al. 2015, appendix A.1.2; Luong et al. 2015, section 3.1 (concat).
     """
 
     def __init__(self, query_width: int, key_width: int, width: int) -> None:
@@ -69,7 +69,7 @@ class AdditiveScore(Score):
 class DotScore(Score):
     """e = query · key: no parameters; query and key must have one width.
 
-    Source: Luong et al. 2015, equation 8 (dot).
+    Source: Luong et al. 2015, section 3.1 (dot).
     """
 
     def energies(
@@ -104,7 +104,7 @@ class GeneralScore(DotScore):
         query_width: Q, width of a query.
         key_width: N, width of a key.
 
-    Source: Luong et al. 2015, equation 8 (general).
+    Source: Luong et al. 2015, section 3.1 (general).
     """
 
     def __init__(self, query_width: int, key_width: int) -> None:
@@ -124,7 +124,7 @@ class LocationScore(Score):
         query_width: Q, width of a query.
         longest: the largest number of source positions it can score, in tokens.
 
-    Source: Luong et al. 2015, equation 9 (location).
+    Source: Luong et al. 2015, section 3.1 (location).
     """
 
     def __init__(self, query_width: int, longest: int) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformer_lite import checkpoint, runs
 from transformer_lite.checkpoint import CheckpointError, SavedModel
 from transformer_lite.data import EOS, SPECIALS, Example, collate
-from transformer_lite.data.pocket import gloss
+from transformer_lite.data.pocket import label
 from transformer_lite.data.subword import WORD_START
 from transformer_lite.evaluation import decode_all
 
@@ -204,11 +204,4 @@ def _words(tokens: Sequence[str], groups: Sequence[Sequence[int]]) -> list[str]:
 
 
 def _korean_labels(tokens: Sequence[str]) -> list[str]:
-    labels = []
-    for token in tokens:
-        if token in SPECIALS:
-            labels.append(token)
-        else:
-            known = gloss(token)
-            labels.append(f"{token} {known.romanisation} “{known.meaning}”")
-    return labels
+    return [token if token in SPECIALS else label(token) for token in tokens]

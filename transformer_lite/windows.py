@@ -97,7 +97,7 @@ class PredictiveWindow(Window):
     Raises:
         ValueError: the radius is not positive, so that the Gaussian would have no width.
 
-    Source: Luong et al. 2015, equations 9 and 10 (local-p).
+    Source: Luong et al. 2015, section 3.2 (local-p).
     """
 
     def __init__(self, query_width: int, radius: int) -> None:

@@ -18,6 +18,7 @@ from transformer_lite.evaluation import (
     bleu,
     decode_all,
     exact_match,
+    free_running,
     longest_translation,
     teacher_forced,
 )
@@ -170,6 +171,18 @@ def test_a_model_without_attention_has_no_alignment() -> None:
     pairs = examples(3)
     nothing = [links()] * 3
     assert alignment_by_layer(build("rnn, context start").float(), pairs, nothing, nothing) == {}
+
+
+def test_free_running_counts_what_the_model_writes_by_itself() -> None:
+    model = build("rnn, additive, bahdanau").float()
+    pairs = examples(8)
+    written = [list(one.tokens) for one in decode_all(model, pairs)]
+    own = [Example(pair.source, tokens) for pair, tokens in zip(pairs, written, strict=True)]
+    assert free_running(model, own) == 1.0
+    own[0] = Example(own[0].source, [*written[0], 4])
+    assert free_running(model, own) == 7 / 8
+    with pytest.raises(ValueError, match="needs its reference"):
+        free_running(model, [])
 
 
 KIND = "rnn, general, luong"

@@ -120,7 +120,11 @@ def test_at_least_twelve_date_formats_all_used() -> None:
         ("reverse", {"valid": 0}, "valid: expected at least 1 pair, got 0"),
         ("dates", {"test": 50_000}, "valid, test: expected at most 36524"),
         ("copy", {"size": 3}, "options of copy: expected some of letters.*got size"),
-        ("pockets", {}, "name: expected one of copy, reverse, lookup, dates, pocket, multi30k, got"),
+        (
+            "pockets",
+            {},
+            "name: expected one of copy, reverse, lookup, dates, pocket, multi30k, got",
+        ),
     ],
 )
 def test_bad_options_are_named(name: str, options: dict[str, int], message: str) -> None:

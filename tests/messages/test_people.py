@@ -6,11 +6,20 @@ from typing import Any
 import pytest
 import torch
 
-from transformer_lite import Seq2Seq, Seq2SeqConfig, Translator, evaluation, plots
+from transformer_lite import (
+    Seq2Seq,
+    Seq2SeqConfig,
+    Transformer,
+    TransformerConfig,
+    Translator,
+    evaluation,
+    plots,
+)
 from transformer_lite.checkpoint import CheckpointError, SavedModel
 from transformer_lite.data import Example, WordTokenizer
 from transformer_lite.evaluation import alignment_error_rate, bleu, exact_match
 from transformer_lite.training import Trainer, TrainingConfig
+from transformer_lite.widgets import DecoderStepper
 
 WORDS = WordTokenizer.train(["the cat drinks milk", "the dog sees a cat"])
 
@@ -126,3 +135,9 @@ def test_training_that_cannot_be(changed: dict[str, Any], words: str) -> None:
 def test_ids_of_another_tokenizer_in_evaluation() -> None:
     with pytest.raises(ValueError, match=r"source holds the id 99, .*another tokenizer"):
         evaluation.teacher_forced(translator().model, [Example([99, 2], [4])])
+
+
+def test_a_stepper_for_another_kind_of_model() -> None:
+    transformer: Any = Transformer(TransformerConfig(len(WORDS), len(WORDS)))
+    with pytest.raises(ValueError, match=r"model: expected a Seq2Seq .* got Transformer$"):
+        DecoderStepper(transformer, WORDS, WORDS, ["the cat"])

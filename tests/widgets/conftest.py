@@ -1,4 +1,4 @@
-"""Made-up results for the widgets, and a page that shows one with the course's own host."""
+"""Made-up results and models for the widgets, and a page that shows one with our own host."""
 
 import json
 import sys
@@ -12,10 +12,12 @@ import pytest
 from ipywidgets import Widget
 from playwright.sync_api import Page
 
-from transformer_lite.widgets import BottleneckExplorer
+from transformer_lite.widgets import BottleneckExplorer, DecoderStepper, SoftmaxExplorer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 from browsing import reader  # noqa: F401 - a fixture for the tests of this folder
+from untrained import TEXTS, make_decoder
 
 HOST = Path(__file__).resolve().parents[2] / "bookbuild" / "assets" / "widget-host.js"
 REACH = {64: 4, 128: 9, 256: 14}  # letters a made-up model gets right
@@ -38,6 +40,7 @@ def results() -> dict[str, Any]:
         "runs": [
             {
                 "task": "reverse",
+                "attention": None,
                 "context": "start",
                 "hidden": hidden,
                 "steps": 3000,
@@ -58,6 +61,37 @@ def results() -> dict[str, Any]:
 def explorer(results: dict[str, Any]) -> BottleneckExplorer:
     """The widget of chapter 01, as a reader meets it first."""
     return BottleneckExplorer(results)
+
+
+@pytest.fixture
+def make_stepper() -> Callable[..., DecoderStepper]:
+    """Gives the widget of chapter 02 in a state of choice."""
+    model, source, target = make_decoder()
+
+    def make(texts: int = len(TEXTS), **state: Any) -> DecoderStepper:
+        return DecoderStepper(model, source, target, TEXTS[:texts], **state)
+
+    return make
+
+
+ANSWERED = {
+    "bottleneck": {"length": 20, "sample": 4, "hidden": 64, "prediction": 3, "revealed": True},
+    "stepper": {"text": 1, "step": 7, "prediction": 20, "revealed": True},
+    "softmax": {"width": 512, "temperature": 0.1, "prediction": 1, "revealed": True},
+}
+
+
+@pytest.fixture(params=ANSWERED)
+def every_widget(
+    request: Any, results: dict[str, Any], make_stepper: Callable[..., Any]
+) -> dict[str, Any]:
+    """Each widget `asking`, as a reader meets it first, and `answered`, as full as it gets."""
+    make = {
+        "bottleneck": lambda **state: BottleneckExplorer(results, **state),
+        "stepper": make_stepper,
+        "softmax": SoftmaxExplorer,
+    }[request.param]
+    return {"asking": make(), "answered": make(**ANSWERED[request.param])}
 
 
 @pytest.fixture

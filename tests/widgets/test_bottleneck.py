@@ -11,8 +11,6 @@ from transformer_lite.widgets import BottleneckExplorer
 from transformer_lite.widgets.attempt import Attempt
 from transformer_lite.widgets.bottleneck_still import percent
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-
 
 @pytest.mark.parametrize(
     ("target", "output", "right", "wrong", "verdict"),
@@ -70,8 +68,8 @@ def test_impossible_values_are_refused(
 def test_a_missing_run_is_named(results: dict[str, Any]) -> None:
     del results["runs"][1]
     message = (
-        "results: the run task='reverse', context='start', steps=3000, seed=1, hidden=128 is "
-        "missing; `python benchmarks/bottleneck.py` adds it"
+        "results: the run task='reverse', attention=None, context='start', steps=3000, seed=1, "
+        "hidden=128 is missing; `python benchmarks/bottleneck.py` adds it"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         BottleneckExplorer(results)
@@ -147,18 +145,3 @@ def test_the_picture_and_the_words_follow_the_state(explorer: BottleneckExplorer
     assert before[1] != after[1]
     assert explorer.attempt.verdict() in after[1]
     assert " ".join(explorer.attempt.output) in after[1]
-
-
-def test_notebooks_get_view_picture_and_words(explorer: BottleneckExplorer) -> None:
-    data, _ = explorer._repr_mimebundle_()
-    assert data[WIDGET_VIEW]["model_id"] == explorer.model_id
-    assert data["image/svg+xml"] == explorer.still()
-    assert data["text/plain"] == explorer.words()
-    # ipywidgets 7, as notebook hosts have it, would otherwise show the view alone.
-    assert not callable(explorer._ipython_display_)
-
-
-def test_the_front_end_asks_nobody(explorer: BottleneckExplorer) -> None:
-    assert not re.search(r"\bimport\b|\bfetch\b|XMLHttpRequest|@import|url\(", explorer._css)
-    code = re.sub(r"//.*", "", explorer._esm)
-    assert not re.search(r"\bimport\b|\bfetch\b|XMLHttpRequest|WebSocket", code)

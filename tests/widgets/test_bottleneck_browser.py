@@ -1,6 +1,5 @@
-"""The bottleneck explorer in a browser: by mouse, by keyboard, light, dark, wide and narrow."""
+"""The bottleneck explorer in a browser: by mouse, by keyboard, and fast."""
 
-import json
 from typing import Any
 
 import pytest
@@ -141,61 +140,6 @@ def test_python_can_set_the_view(show: Any, explorer: BottleneckExplorer) -> Non
         assert page.get_by_label(QUESTION).input_value() == "4"
 
 
-def luminance_of(page: Any, name: str) -> float:
-    colour = page.locator(".transformer-lite").evaluate(
-        f"card => getComputedStyle(card).{name}.match(/[\\d.]+/g).map(Number)"
-    )
-    return sum(colour[:3]) / 3
-
-
-@pytest.mark.parametrize(
-    ("theme", "system", "dark"),
-    [("light", "dark", False), ("dark", "light", True), ("", "dark", True), ("", "light", False)],
-)
-def test_it_is_as_dark_as_the_page(
-    show: Any, reader: Any, results: dict[str, Any], theme: str, system: str, dark: bool
-) -> None:
-    widget = BottleneckExplorer(results, length=20, prediction=3, revealed=True)
-    with show(widget, theme=theme, system=system) as page:
-        assert (luminance_of(page, "backgroundColor") < 60) == dark
-        assert (luminance_of(page, "color") > 200) == dark
-        if theme:
-            assert reader.faults(page) == []
-
-
-@pytest.mark.parametrize("attribute", ["true", "false"])
-def test_it_follows_jupyterlab(show: Any, explorer: BottleneckExplorer, attribute: str) -> None:
-    with show(explorer, theme="", system="dark" if attribute == "true" else "light") as page:
-        page.evaluate(f"document.body.dataset.jpThemeLight = {json.dumps(attribute)}")
-        assert (luminance_of(page, "backgroundColor") < 60) == (attribute == "false")
-
-
-# Parts of the card that reach into its padding or beyond.
-OUTSIDE = """() => {
-  const inside = document.querySelector(".inside");
-  const { left, right } = inside.getBoundingClientRect();
-  const padding = parseFloat(getComputedStyle(inside).paddingRight);
-  return [...inside.querySelectorAll("*:not(.unseen, svg *)")]
-    .filter((part) => {
-      const box = part.getBoundingClientRect();
-      return box.left < left + padding - 1 || box.right > right - padding + 1;
-    })
-    .map((part) => part.outerHTML.slice(0, 100));
-}"""
-
-
-@pytest.mark.parametrize("width", [280, 320, 480, 640, 900])
-def test_nothing_overflows(show: Any, reader: Any, results: dict[str, Any], width: int) -> None:
-    widget = BottleneckExplorer(
-        results, length=20, sample=4, hidden=64, prediction=3, revealed=True
-    )
-    with show(widget, width=width) as page:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(OUTSIDE) == []
-        if width == 320:
-            assert reader.faults(page) == []
-
-
 MEASURE = """async () => {
   const slider = document.querySelector("input[type=range]");
   const times = [];
@@ -217,22 +161,3 @@ def test_a_change_is_fast(show: Any, results: dict[str, Any]) -> None:
         assert status(page).startswith("✗ First mistake at letter 10 of 20")
     # The best of four: a machine that is busy with something else interrupts now and then.
     assert max(map(min, zip(*rounds, strict=True))) < 50
-
-
-def test_two_copies_do_not_disturb_each_other(show: Any, explorer: BottleneckExplorer) -> None:
-    with show(explorer) as page:
-        page.evaluate(
-            """async () => {
-              const saved = JSON.parse(document.querySelector("script[type*=state]").textContent);
-              const { state } = Object.values(saved.state).find((one) => one.state._esm);
-              const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
-              const module = await import(url);
-              const model = { get: (name) => state[name], set() {}, on() {}, save_changes() {} };
-              module.default.render({ model, el: document.querySelector("main") });
-            }"""
-        )
-        first, second = page.get_by_label("64", exact=True).all()
-        first.check()
-        second.check()
-        assert first.is_checked()
-        assert second.is_checked()

@@ -129,6 +129,15 @@ def gloss(token: str) -> Gloss:
     return Gloss(romanise(token), meanings[token])
 
 
+def label(token: str) -> str:
+    """A Korean token with its romanisation and its meaning, for the axis of a figure.
+
+    Raises ValueError for a token that the grammar does not write.
+    """
+    known = gloss(token)
+    return f"{token} {known.romanisation} “{known.meaning}”"
+
+
 @cache
 def glossary() -> dict[str, str]:
     """Give every Korean token of the grammar with its meaning."""

@@ -19,3 +19,16 @@ def load(name: str) -> dict[str, Any]:
         raise ValueError(f"there are no results {name!r}; there are {known}")
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return results
+
+
+def select(stored: dict[str, Any], **setting: object) -> list[dict[str, Any]]:
+    """All runs with this setting, such as every seed of it, in the order they were made.
+
+    Raises:
+        ValueError: no run has it.
+    """
+    runs = [run for run in stored["runs"] if setting.items() <= run.items()]
+    if not runs:
+        words = ", ".join(f"{name}={value!r}" for name, value in setting.items())
+        raise ValueError(f"no stored run has {words}; `{stored['command']}` lists them with --list")
+    return runs

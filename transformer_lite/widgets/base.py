@@ -1,9 +1,11 @@
 """What all widgets share: a picture and words for places without scripts, the look, the colours."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import traitlets
 
 from transformer_lite.palette import ROLES
 
@@ -22,6 +24,14 @@ def front_end(name: str) -> tuple[str, str]:
         for kind in (".js", ".css")
     )
     return module, f".transformer-lite{{{_COLOURS}}}\n{style}"
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Raise traitlets.TraitError unless `value`, meant for the trait `name`, is in `allowed`."""
+    if value not in allowed:
+        words = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ""
+        words = words or ", ".join(map(str, allowed))
+        raise traitlets.TraitError(f"{name}: expected one of {words}, got {value}")
 
 
 class StillWidget(anywidget.AnyWidget):

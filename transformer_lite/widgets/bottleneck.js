@@ -131,12 +131,12 @@ function render({ model, el }) {
   const choose = (values) => change(model, { ...values, prediction: null, revealed: false });
   const slider = makeSlider(
     "Length of the string",
-    1,
-    LONGEST,
-    (length) => (length === 1 ? "letter" : "letters"),
+    countTo(LONGEST),
+    (length) => (length === 1 ? "1 letter" : `${length} letters`),
     (length) => choose({ length }),
   );
   const sizes = makeChoice("Hidden size", [64, 128, 256], (hidden) => choose({ hidden }), (hidden) => [
+    String(hidden),
     drawSwatch(hidden),
   ]);
   const samples = makeChoice("String", [1, 2, 3, 4], (sample) => choose({ sample }));
@@ -150,9 +150,8 @@ function render({ model, el }) {
     "Predict: how many letters will it get right before the first mistake?",
   );
   const guess = make("div", { class: "guess" }, question, number, button);
-  const result = make("p", { class: "result", role: "status" });
-  const ask = make("input", { type: "checkbox" });
-  const askLabel = make("label", { class: "ask quiet" }, ask, "Ask me before each answer");
+  const result = makeResult();
+  const ask = makeAsk((value) => choose({ ask: value }));
   const picture = make("div");
   const caption = make("p", { class: "quiet" });
   const chart = make("div", { class: "chart" }, caption, picture);
@@ -163,7 +162,7 @@ function render({ model, el }) {
       { class: "bottleneck" },
       make("div", { class: "settings" }, slider.element, sizes.element, samples.element),
       strings,
-      make("div", { class: "outcome" }, guess, result, askLabel),
+      make("div", { class: "outcome" }, guess, result.element, ask.element),
       chart,
     ),
   );
@@ -174,7 +173,7 @@ function render({ model, el }) {
     const length = model.get("length");
     if (number.value === "" || !Number.isInteger(prediction) || prediction < 0 || prediction > length) {
       number.setAttribute("aria-invalid", "true");
-      result.textContent = `Type a whole number from 0 to ${length} first.`;
+      result.complain(`Type a whole number from 0 to ${length} first.`);
       number.focus();
       return;
     }
@@ -188,7 +187,6 @@ function render({ model, el }) {
   number.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !model.get("revealed")) reveal();
   });
-  ask.addEventListener("change", () => choose({ ask: ask.checked }));
 
   function draw() {
     const [runs, length, hidden] = ["runs", "length", "hidden"].map((name) => model.get(name));
@@ -199,7 +197,7 @@ function render({ model, el }) {
     slider.show(length);
     sizes.show(hidden);
     samples.show(sample);
-    ask.checked = model.get("ask");
+    ask.show(model.get("ask"));
     guess.hidden = !model.get("ask");
     number.max = length;
     number.value = prediction ?? "";
@@ -209,13 +207,13 @@ function render({ model, el }) {
     drawStrings(strings, attempt, shown);
     drawChart(picture, runs, hidden, length);
     caption.textContent = `Exact match by length, hidden size ${hidden}`;
-    const perfect = target === output;
-    result.className = shown ? `result ${perfect ? "good" : "bad"}` : "result";
-    result.replaceChildren();
-    if (shown) {
-      const words = `${perfect ? "✓" : "✗"} ${verdict(target, output)}`;
-      result.append(make("b", {}, words), compare(prediction, countRight(target, output)));
+    if (!shown) {
+      result.clear();
+      return;
     }
+    const perfect = target === output;
+    const headline = `${perfect ? "✓" : "✗"} ${verdict(target, output)}`;
+    result.show(headline, compare(prediction, countRight(target, output)), perfect);
   }
   el.append(card);
   return follow(

@@ -1,12 +1,11 @@
-"""The still picture of the bottleneck explorer: dark on a light card, so that it fits any page."""
+"""The still picture of the bottleneck explorer."""
 
 from collections.abc import Iterator
-from html import escape
 
 from transformer_lite.palette import NEUTRAL, WRONG
 from transformer_lite.widgets.attempt import Attempt
+from transformer_lite.widgets.still import INK, QUIET, card, text
 
-INK, QUIET = "#1b1f24", "#57606a"
 WIDTH, HEIGHT = 640, 300
 LEFT, STEP = 84, 25  # where the first letter stands, and pixels from letter to letter
 CHART = (84, 204, 300, 68)  # left, top, width and height of the plotting area
@@ -19,19 +18,14 @@ def draw(attempt: Attempt, hidden: int, exact_match: dict[int, int | float]) -> 
     letters = "letter" if len(attempt.source) == 1 else "letters"
     title = f"A string of {len(attempt.source)} {letters}, hidden size {hidden}"
     body = [
-        _text(20, 30, title, weight=600, size=15),
+        text(20, 30, title, weight=600, size=15),
         *_row("source", attempt.source, 62),
         *_row("answer", attempt.target, 90),
         *_row("model", attempt.output.ljust(len(attempt.target), "–"), 118, attempt.wrong_places),
-        _text(20, 164, attempt.verdict(), weight=600),
+        text(20, 164, attempt.verdict(), weight=600),
         *_chart(exact_match),
     ]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" '
-        f'width="{width}" height="{HEIGHT}" '
-        'font-family="system-ui, \'DejaVu Sans\', sans-serif" font-size="13">'
-        f'<rect width="{width}" height="{HEIGHT}" rx="8" fill="#fff"/>{"".join(body)}</svg>'
-    )
+    return card(width, HEIGHT, body)
 
 
 def percent(share: int | float) -> str:
@@ -39,39 +33,24 @@ def percent(share: int | float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
-def _text(
-    x: int | float,
-    y: int | float,
-    words: str,
-    anchor: str = "start",
-    weight: int = 400,
-    size: int = 13,
-    colour: str = INK,
-) -> str:
-    return (
-        f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'font-size="{size}" fill="{colour}">{escape(words)}</text>'
-    )
-
-
 def _row(name: str, letters: str, y: int, wrong: list[int] | None = None) -> Iterator[str]:
     """One string; letters counted in `wrong` are bold, underlined and crossed."""
-    yield _text(20, y, name, colour=QUIET)
+    yield text(20, y, name, colour=QUIET)
     for place, letter in enumerate(letters, 1):
         x = LEFT + STEP * (place - 0.5)
         missed = place in (wrong or [])
-        yield _text(x, y, letter, "middle", 700 if missed else 400, 16)
+        yield text(x, y, letter, "middle", 700 if missed else 400, 16)
         if missed:
             yield f'<path d="M{x - 8:g} {y + 5}h16" stroke="{WRONG}" stroke-width="2.5"/>'
-            yield _text(x, y + 20, "✗", "middle", colour=WRONG, weight=700)
+            yield text(x, y + 20, "✗", "middle", colour=WRONG, weight=700)
 
 
 def _chart(exact_match: dict[int, int | float]) -> Iterator[str]:
     """The share of exact matches against length, each point with its number."""
     left, top, width, height = CHART
     longest = max(exact_match)
-    yield _text(20, top + 4, "100 %", colour=QUIET, size=11)
-    yield _text(20, top + height + 4, "0 %", colour=QUIET, size=11)
+    yield text(20, top + 4, "100 %", colour=QUIET, size=11)
+    yield text(20, top + height + 4, "0 %", colour=QUIET, size=11)
     yield f'<path d="M{left} {top + height}h{width}" stroke="{NEUTRAL}"/>'
     points = [
         (left + width * length / longest, top + height * (1 - share), length, share)
@@ -81,7 +60,7 @@ def _chart(exact_match: dict[int, int | float]) -> Iterator[str]:
     yield f'<polyline points="{line}" fill="none" stroke="{INK}" stroke-width="2"/>'
     for x, y, length, share in points:
         yield f'<circle cx="{x:g}" cy="{y:g}" r="3.5" fill="{INK}"/>'
-        yield _text(x + 5, y - 6, percent(share), size=11)
-        yield _text(x, top + height + 17, str(length), "middle", colour=QUIET, size=11)
-    yield _text(left + width + 30, top + 24, "Exact match", weight=600)
-    yield _text(left + width + 30, top + 44, "by length of the string", colour=QUIET)
+        yield text(x + 5, y - 6, percent(share), size=11)
+        yield text(x, top + height + 17, str(length), "middle", colour=QUIET, size=11)
+    yield text(left + width + 30, top + 24, "Exact match", weight=600)
+    yield text(left + width + 30, top + 44, "by length of the string", colour=QUIET)

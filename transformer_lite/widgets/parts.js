@@ -15,15 +15,13 @@ function makeSvg(tag, attributes = {}, ...children) {
   return build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-// One of a few values, as radio buttons in a row; decorate(value) gives what stands behind each.
-function makeChoice(legend, values, choose, decorate = () => []) {
+// One of a few values, as radio buttons in a row; content(value) gives what stands on each.
+function makeChoice(legend, values, choose, content = (value) => [String(value)]) {
   const group = Math.random().toString(36); // two copies of a widget must not share a group
   const inputs = values.map((value) =>
     make("input", { type: "radio", name: group, value: String(value) }),
   );
-  const labels = inputs.map((input, place) =>
-    make("label", {}, input, String(values[place]), ...decorate(values[place])),
-  );
+  const labels = inputs.map((input, place) => make("label", {}, input, ...content(values[place])));
   inputs.forEach((input, place) => input.addEventListener("change", () => choose(values[place])));
   return {
     element: make(
@@ -32,17 +30,33 @@ function makeChoice(legend, values, choose, decorate = () => []) {
       make("legend", {}, legend),
       make("div", { class: "choice" }, ...labels),
     ),
-    show(value) {
-      inputs.forEach((input, place) => (input.checked = values[place] === value));
+    inputs,
+    // Enter chooses what has the focus and goes on.
+    whenEntered(goOn) {
+      inputs.forEach((input, place) =>
+        input.addEventListener("keydown", (event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault(); // or it would also press the button that gets the focus
+          choose(values[place]);
+          goOn();
+        }),
+      );
+    },
+    show(value, fixed = false) {
+      inputs.forEach((input, place) => {
+        input.checked = values[place] === value;
+        input.disabled = fixed;
+      });
     },
   };
 }
 
-// A whole number on a slider, with the number beside it.
-function makeSlider(words, least, most, unit, choose) {
-  const input = make("input", { type: "range", min: least, max: most, step: 1 });
+// One of many values in their order on a slider, with the value beside it; say(value) puts it in
+// words for those who only hear it. A value between two places stands at the nearer one.
+function makeSlider(words, values, say, choose) {
+  const input = make("input", { type: "range", min: 1, max: values.length, step: 1 });
   const number = make("span", { class: "number", "aria-hidden": "true" });
-  input.addEventListener("input", () => choose(Number(input.value)));
+  input.addEventListener("input", () => choose(values[input.value - 1]));
   return {
     element: make(
       "label",
@@ -52,21 +66,68 @@ function makeSlider(words, least, most, unit, choose) {
       number,
     ),
     show(value) {
-      input.value = value;
-      input.setAttribute("aria-valuetext", `${value} ${unit(value)}`);
+      const distances = values.map((one) => Math.abs(one - value));
+      input.value = distances.indexOf(Math.min(...distances)) + 1;
+      input.setAttribute("aria-valuetext", say(value));
       number.textContent = value;
     },
   };
 }
 
-// The root of a widget; no <section>, which a deck would take for a slide. Keys that work its controls must not also turn a slide or move to the next
-// cell of a notebook.
+const countTo = (most) => Array.from({ length: most }, (_, place) => place + 1);
+
+// The box that decides whether each change hides the answer.
+function makeAsk(choose) {
+  const input = make("input", { type: "checkbox" });
+  input.addEventListener("change", () => choose(input.checked));
+  return {
+    element: make("label", { class: "ask quiet" }, input, "Ask me before each answer"),
+    show: (ask) => (input.checked = ask),
+  };
+}
+
+// What came of the reader's guess, also spoken; good is null where nothing is judged.
+function makeResult() {
+  const element = make("p", { class: "result", role: "status" });
+  return {
+    element,
+    complain(words) {
+      element.className = "result";
+      element.textContent = words;
+    },
+    show(headline, comparison, good) {
+      element.className = good === null ? "result" : `result ${good ? "good" : "bad"}`;
+      element.replaceChildren(make("b", {}, headline), comparison);
+    },
+    clear() {
+      element.className = "result";
+      element.replaceChildren();
+    },
+  };
+}
+
+// A number with a real minus sign, and zero without any; the same as Python's.
+function decimal(number, digits) {
+  const words = number.toFixed(digits);
+  return Number(words) === 0 ? words.replace("-", "") : words.replace("-", "−");
+}
+
+// Positive weights that sum to 1; exp of a difference to the largest energy cannot overflow.
+function softmax(energies) {
+  const largest = Math.max(...energies);
+  const powers = energies.map((energy) => Math.exp(energy - largest));
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / total);
+}
+
+// The root of a widget; no <section>, which a deck would take for a slide. Keys that work its
+// controls must not also turn a slide or move to the next cell of a notebook.
 function makeCard(name, ...children) {
   const attributes = { class: "transformer-lite", role: "group", "aria-label": name };
   const card = make("div", attributes, make("div", { class: "inside" }, ...children));
   card.dataset.lmSuppressShortcuts = "true"; // JupyterLab looks for this
   card.addEventListener("keydown", (event) => {
-    if (event.target.matches("input") || [" ", "Enter"].includes(event.key)) {
+    if (event.target.matches("input, select") || [" ", "Enter"].includes(event.key)) {
       event.stopPropagation();
     }
   });

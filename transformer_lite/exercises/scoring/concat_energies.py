@@ -24,7 +24,7 @@ def concat_energies(
 ) -> Float[Tensor, "B T S"]:
     """vᵀ tanh(W [query; key]) for every query and key of a sentence; W is `weight`, C = Q + N.
 
-    Source: Luong et al. 2015, equation 8 (concat).
+    Source: Luong et al. 2015, section 3.1 (concat).
     """
     rows, steps, _ = query.shape
     energies = torch.zeros(rows, steps, keys.shape[1])

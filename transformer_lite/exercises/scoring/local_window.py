@@ -19,7 +19,7 @@ def local_window(
 
     p is the row's centre and D the radius; positions s count from 0.
 
-    Source: Luong et al. 2015, equation 10.
+    Source: Luong et al. 2015, section 3.2.
     """
     deviation = radius / 2
     local = torch.zeros_like(weights)
