@@ -19,6 +19,7 @@ import platform
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -248,6 +249,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true", help=f"write {FILE.name}")
     parser.add_argument("--memory-of", choices=CONTESTANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", message=".*nested tensors")  # PyTorch, about its encoder
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     if arguments.memory_of:
