@@ -7,6 +7,7 @@
 #   make slides       build the decks alone, into _build/slides
 #   make serve        show the site on http://localhost:8000
 #   make pocket-model  train the model that ships with the package again
+#   make bench        speed and memory beside torch.nn.Transformer and Marian, on two threads
 #   make figures      draw the pictures in book/images again, from the package
 #   make site         build a copy for others into _build/site: REPOSITORY=https://... says where its
 #                     code is, SITE=https://... where its pages will be
@@ -14,7 +15,7 @@
 #   make clean        remove what the targets above made, except .venv
 
 .DELETE_ON_ERROR:
-.PHONY: book test lint test-notebooks notebooks slides serve pocket-model figures site colab-test clean
+.PHONY: book test lint test-notebooks notebooks slides serve pocket-model bench figures site colab-test clean
 
 # The pins are tested with Python 3.11; take it where it is, else any newer one.
 CANDIDATES := python3.11 python3.12 python3.13 python3 python
@@ -60,6 +61,9 @@ serve: book
 
 pocket-model: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket_model.py
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/speed.py
 
 figures: $(INSTALLED)
 	$(BIN)/python book/figures/pocket_attention.py

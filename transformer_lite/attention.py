@@ -7,7 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from transformer_lite.dropout import Dropout
 from transformer_lite.masks import masked_softmax
+from transformer_lite.packing import Packing, pack, unpack
 
 
 class AttentionRecord(dict[str, Tensor]):
@@ -95,7 +97,7 @@ class MultiHeadAttention(nn.Module):
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"dropout must lie in [0, 1), but it is {dropout}")
         self.heads = heads
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.query = nn.Linear(d_model, d_model)
         self.key = nn.Linear(d_model, d_model)
         self.value = nn.Linear(d_model, d_model)
@@ -122,32 +124,50 @@ class MultiHeadAttention(nn.Module):
         return self.attend(query, *self.project(key, value), mask, record, name)
 
     def project(
-        self, key: Float[Tensor, "B S D"], value: Float[Tensor, "B S D"]
+        self,
+        key: Float[Tensor, "*batch D"],
+        value: Float[Tensor, "*batch D"],
+        packing: Packing | None = None,
     ) -> tuple[Float[Tensor, "B H S K"], Float[Tensor, "B H S K"]]:
-        """Keys and values of every head: the part that a decoder can keep between steps."""
-        return self.split(self.key(key)), self.split(self.value(value))
+        """Keys and values of every head: the part that a decoder can keep between steps.
+
+        Args:
+            key, value: Float[B, S, D], or with a packing the real tokens alone, Float[N, D].
+            packing: where these tokens stand.
+        """
+        return (
+            self.split(unpack(self.key(key), packing)),
+            self.split(unpack(self.value(value), packing)),
+        )
 
     def attend(
         self,
-        query: Float[Tensor, "B T D"],
+        query: Float[Tensor, "*batch D"],
         key: Float[Tensor, "B H S K"],
         value: Float[Tensor, "B H S K"],
         mask: Bool[Tensor, "..."] | None = None,
         record: AttentionRecord | None = None,
         name: str = "attention",
-    ) -> Float[Tensor, "B T D"]:
-        """Like `forward`, with keys and values that went through `project` already."""
-        queries = self.split(self.query(query))
-        dropout = self.dropout if self.training else 0.0
-        if record is None:
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*batch D"]:
+        """Like `forward`, with keys and values that went through `project` already.
+
+        Args:
+            query: Float[B, T, D], or with a packing the real tokens alone, Float[N, D].
+            key, value, mask, record, name: as there.
+            packing: where the real tokens among the queries stand.
+        """
+        queries = self.split(unpack(self.query(query), packing))
+        if record is None and not self.dropout.active:
             _check(queries, key, value, mask)
-            heads = F.scaled_dot_product_attention(queries, key, value, mask, dropout)
-        else:
+            heads = F.scaled_dot_product_attention(queries, key, value, mask)
+        else:  # what is looked at or dropped has to be formed
             heads, weights = scaled_dot_product_attention(queries, key, value, mask)
-            record[name] = weights
-            if dropout:
-                heads = F.dropout(weights, dropout) @ value
-        output: Tensor = self.output(self.merge(heads))
+            if record is not None:
+                record[name] = weights
+            if self.dropout.active:
+                heads = self.dropout(weights) @ value
+        output: Tensor = self.output(pack(self.merge(heads), packing))
         return output
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T K"]:

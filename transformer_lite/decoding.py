@@ -39,7 +39,7 @@ def length_penalty(length: int, alpha: float) -> float:
     return float(((5 + length) / 6) ** alpha)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def greedy(
     model: Model,
     source: Int[Tensor, "B S"],
@@ -98,7 +98,7 @@ def _hypothesis(tokens: list[int], log_probability: float, eos: int, alpha: floa
     )
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def beam(
     model: Model,
     source: Int[Tensor, "B S"],

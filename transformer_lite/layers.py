@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
+from transformer_lite.dropout import Dropout, relu_dropout
+from transformer_lite.packing import Packing
 
 Norm = Literal["pre", "post"]
 Activation = Literal["relu", "gelu", "silu"]
@@ -36,12 +38,17 @@ class FeedForward(nn.Module):
         super().__init__()
         self.wide = nn.Linear(d_model, d_ff)
         self.narrow = nn.Linear(d_ff, d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.activation = ACTIVATIONS[activation]
 
-    def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+    def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
         """W₂ activation(W₁ x + b₁) + b₂."""
-        output: Tensor = self.narrow(self.dropout(self.activation(self.wide(x))))
+        inner = self.wide(x)
+        if self.activation is F.relu:
+            inner = relu_dropout(inner, self.dropout)
+        else:
+            inner = self.dropout(self.activation(inner))
+        output: Tensor = self.narrow(inner)
         return output
 
 
@@ -62,12 +69,12 @@ class Residual(nn.Module):
     def __init__(self, d_model: int, dropout: float, norm: Norm) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.norm_first = norm == "pre"
 
     def forward(
-        self, x: Float[Tensor, "B T D"], sublayer: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "B T D"]:
+        self, x: Float[Tensor, "*batch D"], sublayer: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "*batch D"]:
         """x with what `sublayer` adds to it."""
         if self.norm_first:
             output: Tensor = x + self.dropout(sublayer(self.norm(x)))
@@ -106,15 +113,25 @@ class EncoderLayer(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "B S D"],
+        x: Float[Tensor, "*batch D"],
         mask: Bool[Tensor, "..."] | None,
         record: AttentionRecord | None = None,
         name: str = "encoder",
-    ) -> Float[Tensor, "B S D"]:
-        """One layer; `mask` (True = may attend) hides the padding as keys."""
-        x = self.around_self(
-            x, lambda y: self.self_attention(y, y, y, mask, record, f"{name}.self")
-        )
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*batch D"]:
+        """One layer; `mask` (True = may attend) hides the padding as keys.
+
+        x is Float[B, S, D], or with a packing the real tokens alone, Float[N, D].
+        """
+
+        def attend(y: Tensor) -> Tensor:
+            key, value = self.self_attention.project(y, y, packing)
+            attended: Tensor = self.self_attention.attend(
+                y, key, value, mask, record, f"{name}.self", packing
+            )
+            return attended
+
+        x = self.around_self(x, attend)
         x = self.around_feed_forward(x, self.feed_forward)
         return x
 
@@ -208,40 +225,43 @@ class DecoderLayer(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "N T D"],
+        x: Float[Tensor, "*batch D"],
         source: KeysValues,
         source_mask: Bool[Tensor, "..."] | None,
         self_mask: Bool[Tensor, "..."] | None,
         cache: KeyValueCache | None = None,
         record: AttentionRecord | None = None,
         name: str = "decoder",
-    ) -> Float[Tensor, "N T D"]:
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*batch D"]:
         """One layer, for a whole target at once or (with a cache) for its newest token.
 
         Args:
-            x: N = B · g rows; the g hypotheses of one sentence stand side by side.
+            x: Float[N, T, D], N = B · g rows; the g hypotheses of one sentence stand side by side.
+                With a packing (and g = 1): the real tokens alone, Float[M, D].
             source: keys and values of the source, from `cross_attention.project`, for B sentences.
             source_mask: True = may attend, broadcastable to `B H T S`.
             self_mask: True = may attend, broadcastable to `N H T T`.
             cache: keys and values of earlier target tokens; the new ones are added to it.
             record, name: where to put the attention maps, and under which prefix.
+            packing: where the tokens of a packed x stand.
         """
 
         def attend_to_target(y: Tensor) -> Tensor:
-            key, value = self.self_attention.project(y, y)
+            key, value = self.self_attention.project(y, y, packing)
             if cache is not None:
                 key, value = cache.append(key, value)
             attended: Tensor = self.self_attention.attend(
-                y, key, value, self_mask, record, f"{name}.self"
+                y, key, value, self_mask, record, f"{name}.self", packing
             )
             return attended
 
         def attend_to_source(y: Tensor) -> Tensor:
             sentences = len(source[0])
             # The hypotheses of one sentence are further queries to the same keys: no copies.
-            queries = y.reshape(sentences, -1, y.shape[2])
+            queries = y if packing else y.reshape(sentences, -1, y.shape[2])
             attended = self.cross_attention.attend(
-                queries, *source, source_mask, record, f"{name}.cross"
+                queries, *source, source_mask, record, f"{name}.cross", packing
             )
             if record is not None:
                 record[f"{name}.cross"] = ungroup(record[f"{name}.cross"], len(y))

@@ -47,6 +47,8 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
         source_vocab, target_vocab: number of token ids on each side.
     """
 
+    output: nn.Linear  # what `project` applies
+
     def __init__(self, source_vocab: int, target_vocab: int) -> None:
         super().__init__()
         self.source_vocab = source_vocab
@@ -83,6 +85,24 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
 
         Apart from `project`, so that a loss may project real tokens only, in pieces.
         """
+
+    def token_features(
+        self,
+        source: Int[Tensor, "B S"],
+        source_mask: Bool[Tensor, "B S"],
+        target_in: Int[Tensor, "B T"],
+        target_mask: Bool[Tensor, "B T"],
+    ) -> Float[Tensor, "N D"]:
+        """The `features` of the N real target tokens alone, row after row: what a loss needs.
+
+        A model may have a faster way to them than through all positions.
+
+        Args:
+            source, source_mask, target_in: as for `features`.
+            target_mask: True = real token, padding on the right.
+        """
+        check_target_mask(target_in, target_mask)
+        return self.features(source, source_mask, target_in)[target_mask]
 
     @abstractmethod
     def project(self, features: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
@@ -166,6 +186,21 @@ def check_target(source: Tensor, target_in: Tensor) -> None:
         raise ValueError(
             f"source and target_in must have one batch size, but source has {len(source)} rows "
             f"and target_in has {len(target_in)}"
+        )
+
+
+def check_target_mask(target_in: Tensor, target_mask: Tensor) -> None:
+    """Raise ValueError unless `target_mask` fits `target_in` and all padding lies on the right."""
+    if target_mask.dtype != torch.bool or target_mask.shape != target_in.shape:
+        raise ValueError(
+            "target_mask must be boolean (True = real token) with the shape of target_in, "
+            f"{tuple(target_in.shape)}, but it is {target_mask.dtype} with "
+            f"{tuple(target_mask.shape)}"
+        )
+    if bool((target_mask[:, 1:] & ~target_mask[:, :-1]).any()):
+        raise ValueError(
+            "target_mask must be True on real tokens followed by False on padding (padding on the "
+            "right), but a real token stands after a padding; is the mask inverted?"
         )
 
 

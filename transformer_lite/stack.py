@@ -17,6 +17,7 @@ from transformer_lite.layers import (
     initialise,
 )
 from transformer_lite.masks import causal_mask
+from transformer_lite.packing import Packing
 
 
 class EncoderDecoder(nn.Module):
@@ -59,44 +60,56 @@ class EncoderDecoder(nn.Module):
 
     def encode(
         self,
-        x: Float[Tensor, "B S D"],
+        x: Float[Tensor, "*batch D"],
         source_mask: Bool[Tensor, "B S"],
         record: AttentionRecord | None = None,
-    ) -> Float[Tensor, "B S D"]:
-        """The memory: every source position, after it has looked at all real ones."""
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*batch D"]:
+        """The memory: every source position, after it has looked at all real ones.
+
+        x is Float[B, S, D], or with a packing the real tokens alone, Float[N, D].
+        """
         mask = source_mask[:, None, None, :]
         for index, layer in enumerate(self.encoder):
-            x = layer(x, mask, record, f"encoder.{index}")
+            x = layer(x, mask, record, f"encoder.{index}", packing)
         memory: Tensor = self.encoder_norm(x)
         return memory
 
-    def source_keys_values(self, memory: Float[Tensor, "B S D"]) -> list[KeysValues]:
+    def source_keys_values(
+        self, memory: Float[Tensor, "*batch D"], packing: Packing | None = None
+    ) -> list[KeysValues]:
         """Every decoder layer's keys and values of the source: computed once a sentence."""
-        return [layer.cross_attention.project(memory, memory) for layer in self.decoder_layers]
+        return [
+            layer.cross_attention.project(memory, memory, packing) for layer in self.decoder_layers
+        ]
 
     def decode(
         self,
-        x: Float[Tensor, "N T D"],
+        x: Float[Tensor, "*batch D"],
         source: Sequence[KeysValues],
         source_mask: Bool[Tensor, "B S"],
         caches: Sequence[KeyValueCache] | None = None,
         record: AttentionRecord | None = None,
-    ) -> Float[Tensor, "N T D"]:
+        packing: Packing | None = None,
+    ) -> Float[Tensor, "*batch D"]:
         """Features of every target position, which saw itself, its past and the source.
 
         Args:
-            x: embedded target tokens; with caches, the newest token of each row (T = 1).
+            x: embedded target tokens, Float[N, T, D]; with caches, the newest token of each row
+                (T = 1); with a packing, the real tokens alone.
             source: from `source_keys_values`.
             source_mask: True = real token.
             caches: one for each layer; the new keys and values are added to them.
             record: where to put the attention maps.
+            packing: where the tokens of a packed x stand.
         """
         mask = source_mask[:, None, None, :]
         # With a cache the newest token may see all that is kept: no mask is needed.
-        self_mask = causal_mask(x.shape[1], x.device) if caches is None else None
+        length = x.shape[1] if packing is None else packing.shape[1]
+        self_mask = causal_mask(length, x.device) if caches is None else None
         for index, layer in enumerate(self.decoder_layers):
             cache = None if caches is None else caches[index]
-            x = layer(x, source[index], mask, self_mask, cache, record, f"decoder.{index}")
+            x = layer(x, source[index], mask, self_mask, cache, record, f"decoder.{index}", packing)
         features: Tensor = self.decoder_norm(x)
         return features
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord
+from transformer_lite.dropout import Dropout
 from transformer_lite.layers import (
     ACTIVATIONS,
     Activation,
@@ -23,10 +24,12 @@ from transformer_lite.model import (
     SequenceModel,
     check_source,
     check_target,
+    check_target_mask,
     check_token,
     look_up,
     regroup,
 )
+from transformer_lite.packing import Packing
 from transformer_lite.positions import LearnedPositions, SinusoidalPositions
 from transformer_lite.stack import EncoderDecoder
 
@@ -169,7 +172,7 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
             if config.positions == "learned"
             else SinusoidalPositions(width, config.max_length)
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         final_norm = config.norm == "pre" if config.final_norm is None else config.final_norm
         attention_dropout = (
             config.dropout if config.attention_dropout is None else config.attention_dropout
@@ -224,6 +227,24 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         keys_values = self.stack.source_keys_values(memory.states)
         return self.stack.decode(x, keys_values, memory.mask, record=record)
 
+    def token_features(
+        self,
+        source: Int[Tensor, "B S"],
+        source_mask: Bool[Tensor, "B S"],
+        target_in: Int[Tensor, "B T"],
+        target_mask: Bool[Tensor, "B T"],
+    ) -> Float[Tensor, "N D"]:
+        """See `SequenceModel.token_features`. All but attention runs on real tokens only."""
+        check_source(source, source_mask)
+        check_target(source, target_in)
+        check_target_mask(target_in, target_mask)
+        sources, targets = Packing(source_mask), Packing(target_mask)
+        x = sources.pack(self.embed(self.source_embedding, source, "source"))
+        memory = self.stack.encode(x, source_mask, packing=sources)
+        keys_values = self.stack.source_keys_values(memory, sources)
+        x = targets.pack(self.embed(self.target_embedding, target_in, "target_in"))
+        return self.stack.decode(x, keys_values, source_mask, packing=targets)
+
     def project(self, features: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
         """See `SequenceModel.project`."""
         logits: Tensor = self.output(features)
@@ -231,7 +252,11 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
 
     def start(self, memory: TransformerMemory, capacity: int | None = None) -> TransformerState:
         """See `SequenceModel.start`."""
-        source = self.stack.source_keys_values(memory.states)
+        # Read again at every step: each head's keys and values side by side in memory.
+        source = [
+            (key.contiguous(), value.contiguous())
+            for key, value in self.stack.source_keys_values(memory.states)
+        ]
         caches = [KeyValueCache(capacity) for _ in source]
         return TransformerState(source, memory.mask, caches, position=0, per_sentence=1)
 

@@ -12,7 +12,8 @@ PACKAGE = "transformer_lite"
 
 # Lower floors know nothing of higher ones.
 FLOORS = {
-    1: ("masks", "threads", "scores", "windows", "attention", "positions"),
+    1: ("masks", "threads", "dropout", "packing", "scores", "windows", "attention",
+        "positions"),
     2: ("layers", "model", "stack", "recurrent", "transformer", "seq2seq",
         "seq2seq_config"),
     3: ("data", "losses", "distributed", "training", "decoding", "evaluation", "checkpoint",

@@ -107,7 +107,7 @@ def test_weights_are_copies_and_everything_else_follows_the_module() -> None:
     assert next(stack.parameters()).dtype == torch.float64
     assert stack.encoder[0].around_self.norm.eps == 1e-3
     assert {m.p for m in stack.modules() if isinstance(m, nn.Dropout)} == {0.3}
-    assert stack.encoder[0].self_attention.dropout == 0.3
+    assert stack.encoder[0].self_attention.dropout.p == 0.3
     ours, copied = stack.encoder[0].feed_forward.wide.weight, theirs.encoder.layers[0].linear1
     before = ours.clone()
     with torch.no_grad():

@@ -97,6 +97,22 @@ def test_bad_input_of_a_model(case: str, model: SequenceModel[Any, Any]) -> None
 
 
 @ANY_MODEL
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (torch.ones(2, 3, dtype=torch.bool), r"target_mask must be boolean .* \(2, 4\), but it is"),
+        (torch.ones(2, 4), r"shape of target_in, \(2, 4\), but it is torch.float32"),
+        (TARGET == 0, "a real token stands after a padding; is the mask inverted"),
+    ],
+)
+def test_bad_masks_of_a_target(
+    mask: torch.Tensor, words: str, model: SequenceModel[Any, Any]
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        model.token_features(SOURCE, MASK, TARGET, mask)
+
+
+@ANY_MODEL
 def test_good_input_of_a_model(model: SequenceModel[Any, Any]) -> None:
     assert model(SOURCE, MASK, TARGET).shape == (2, 4, 12)
 

@@ -1,0 +1,264 @@
+"""Speed and memory beside torch.nn.Transformer and Hugging Face's Marian, in one run.
+
+    make bench                                 # or: python benchmarks/speed.py
+    python benchmarks/speed.py --save          # also writes benchmarks/speed.json
+    OMP_WAIT_POLICY=active make bench          # threads that spin: for a quiet machine
+
+The contestants take turns, round by round, after a warm-up: whatever else the machine does hits all
+of them. Two ratios are shown: of the medians, and of the minima, which other work disturbs least.
+Marian takes part where the library transformers is installed. How threads wait for each other is
+left as the package sets it (transformer_lite/threads.py): that is what its readers get, and it is
+the same for all.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from contestants import CONTESTANTS, INNER, LAYERS, VOCABULARY, WIDTH, YARDSTICK, Contestant
+
+from transformer_lite.data.batching import Batch, Example, collate
+from transformer_lite.data.vocabulary import EOS
+
+FILE = Path(__file__).with_suffix(".json")
+PAIRS, SHORTEST, LONGEST = 64, 8, 24
+TOKENS = 40  # written by greedy decoding
+THREADS = 2
+GOALS = {
+    ("training step, float32", "ours"): 2.0,
+    ("training step, float32", "ours, own recipe"): 2.5,
+    ("training step, bfloat16", "ours, own recipe"): 3.5,
+    (f"greedy decoding, batch {PAIRS}", "ours"): 8.0,
+    ("greedy decoding, batch 1", "ours"): 3.5,
+}
+MEMORY_GOAL = 0.55
+Row = dict[str, Any]
+
+
+def random_batch(pairs: int, seed: int) -> Batch:
+    """Pairs of 8 to 24 tokens a side, `<eos>` (or `<bos>`) counted in."""
+    generator = np.random.default_rng(seed)
+
+    def ids(length: int) -> list[int]:
+        return generator.integers(4, VOCABULARY, length - 1).tolist()
+
+    lengths = generator.integers(SHORTEST, LONGEST + 1, (pairs, 2))
+    return collate([Example([*ids(source), EOS], ids(target)) for source, target in lengths])
+
+
+def training_step(contestant: Contestant, precision: str = "float32") -> Callable[[], None]:
+    """One update, as training makes it: the same batch, clipping and Adam for all."""
+    model = contestant.model.train()
+    optimizer = torch.optim.Adam(model.parameters(), 1e-4, betas=(0.9, 0.98), fused=True)
+    batch = random_batch(PAIRS, seed=0)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        contestant.loss(batch, precision).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def decoding(contestant: Contestant, pairs: int) -> Callable[[], None]:
+    """Greedy decoding of TOKENS tokens for every row; no row stops early."""
+    batch = random_batch(pairs, seed=1)
+
+    def decode() -> None:
+        written = contestant.decode(batch, TOKENS)
+        assert written.shape == (pairs, TOKENS), "a row stopped early"
+
+    return decode
+
+
+def interleaved(turns: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each turn; all take part in every round, after two rounds of warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    for index in range(rounds + 2):
+        for name, turn in turns.items():
+            began = time.perf_counter()
+            turn()
+            if index >= 2:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def matrix_peak(dtype: torch.dtype = torch.float32, size: int = 2048) -> float:
+    """The best rate of a large matrix product here, in floating-point operations a second."""
+    a, b = torch.randn(2, size, size).to(dtype)
+    best = min(interleaved({"product": partial(torch.mm, a, b)}, rounds=8)["product"])  # type: ignore[dict-item]
+    return 2 * size**3 / best
+
+
+def useful_operations() -> float:
+    """Of one training step: products with weight matrices, for real tokens, there and back."""
+    batch = random_batch(PAIRS, seed=0)
+    square, wide = WIDTH * WIDTH, WIDTH * INNER
+    source = LAYERS * (4 * square + 2 * wide) + LAYERS * 2 * square  # cross keys and values too
+    target = LAYERS * (6 * square + 2 * wide) + WIDTH * VOCABULARY
+    # Backwards twice as much: a product for the gradient of the input, one for that of the matrix.
+    return 6.0 * (int(batch.source_mask.sum()) * source + batch.target_tokens * target)
+
+
+def memory_added(name: str) -> dict[str, float]:
+    """MiB of three training steps, in a process of their own: the peak after less that before."""
+    command = [sys.executable, __file__, "--memory-of", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure_memory(name: str) -> None:
+    """What `memory_added` runs, on Linux."""
+
+    def peak() -> float:
+        # What getrusage calls the peak counts the process that started this one, too.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+    step = training_step(CONTESTANTS[name]())
+    before = peak()
+    for _ in range(3):
+        step()
+    print(json.dumps({"added": peak() - before, "peak": peak()}))
+
+
+def has_amx() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 in hardware."""
+    path = Path("/proc/cpuinfo")
+    return path.exists() and "amx_bf16" in path.read_text()
+
+
+def rows_of(measure: str, seconds: dict[str, list[float]]) -> list[Row]:
+    """What one measure says of each contestant, with its ratios to the yardstick."""
+    base = seconds[YARDSTICK]
+    return [
+        {
+            "measure": measure,
+            "name": name,
+            "median_ms": 1000 * median(own),
+            "minimum_ms": 1000 * min(own),
+            "ratio_of_medians": median(base) / median(own),
+            "ratio_of_minima": min(base) / min(own),
+            "goal": GOALS.get((measure, name)),
+        }
+        for name, own in seconds.items()
+    ]
+
+
+def show(row: Row) -> None:
+    """One line of the table."""
+    goal = "" if row["goal"] is None else f"≥ {row['goal']:.1f}"
+    print(
+        f"{row['measure']:30} {row['name']:18} {row['median_ms']:8.0f} {row['minimum_ms']:8.0f}"
+        f" {row['ratio_of_medians']:8.2f} {row['ratio_of_minima']:8.2f}  {goal}",
+        flush=True,
+    )
+
+
+def machine() -> Row:
+    """What the numbers depend on."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    return {
+        "processor": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "amx": has_amx(),
+        "threads": torch.get_num_threads(),
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
+        "load": os.getloadavg()[0],
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def compare(rounds: int) -> Row:
+    """Run and print everything."""
+    names = [name for name in CONTESTANTS if name != "Marian" or _installed("transformers")]
+    built = {name: CONTESTANTS[name]() for name in names}
+    facts = machine()
+    print(", ".join(f"{key} {value}" for key, value in facts.items()))
+    if "Marian" not in built:
+        print("Marian takes no part: pip install transformers sentencepiece")
+    counts = {
+        name: sum(p.numel() for p in one.model.parameters() if p.requires_grad)
+        for name, one in built.items()
+    }
+    print("parameters:", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    columns = ("median", "minimum", "ratio", "(minima)")
+    print(f"{'milliseconds':30} {'':18} " + " ".join(f"{one:>8}" for one in columns) + "  goal")
+    rows: list[Row] = []
+
+    def record(measure: str, turns: dict[str, Callable[[], None]], rounds: int) -> None:
+        rows.extend(rows_of(measure, interleaved(turns, rounds)))
+        for row in rows[-len(turns) :]:
+            show(row)
+
+    for precision in ("float32", "bfloat16"):
+        if precision == "bfloat16" and not has_amx():
+            print("training step, bfloat16        not measured: this processor has no AMX")
+            continue
+        steps = {name: training_step(one, precision) for name, one in built.items()}
+        record(f"training step, {precision}", steps, rounds)
+    del built["ours, own recipe"]  # another dropout changes nothing in decoding
+    for pairs in (PAIRS, 1):
+        turns = {name: decoding(one, pairs) for name, one in built.items()}
+        record(f"greedy decoding, batch {pairs}", turns, max(3, rounds // 2))
+    print("(nn.Transformer has no cache: its decoder runs again over all that is written)")
+    peak, work = matrix_peak(), useful_operations()
+    print(f"matrix product: {peak / 1e9:.0f} GFLOP/s; useful in a step: {work / 1e9:.1f} GFLOP")
+    for row in rows[: len(counts)]:
+        row["share_of_peak"] = work / (row["minimum_ms"] / 1000) / peak
+        print(f"  {row['name']:18} {row['share_of_peak']:.0%} of that rate (fastest step)")
+    memory = {name: memory_added(name) for name in names}
+    print(f"MiB added by three steps (goal: at most {MEMORY_GOAL} of the yardstick's), and peak")
+    for name, found in memory.items():
+        found["ratio"] = found["added"] / memory[YARDSTICK]["added"]
+        print(f"  {name:18} {found['added']:6.0f}  {found['ratio']:.2f}   {found['peak']:6.0f}")
+    return {
+        "command": "python benchmarks/speed.py --save", "machine": facts, "parameters": counts,
+        "rows": rows, "matrix_product": peak, "useful_operations": work, "memory": memory,
+    }  # fmt: skip
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=11, help="rounds of each measure")
+    parser.add_argument("--threads", type=int, default=THREADS, help="CPU threads")
+    parser.add_argument("--save", action="store_true", help=f"write {FILE.name}")
+    parser.add_argument("--memory-of", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", message=".*nested tensors")  # PyTorch, about its encoder
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    if arguments.memory_of:
+        measure_memory(arguments.memory_of)
+        return
+    found = compare(arguments.rounds)
+    if arguments.save:
+        FILE.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
