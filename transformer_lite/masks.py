@@ -63,22 +63,29 @@ def masked_softmax(
     return scores.masked_fill(~mask, lowest).softmax(dim=-1).masked_fill(~mask, 0.0)
 
 
-def check_source_mask(source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> None:
-    """Raise ValueError unless `source_mask` fits `source` and every padding lies on the right."""
-    if source_mask.dtype != torch.bool:
+def check_token_mask(
+    name: str, mask: Bool[Tensor, "B T"], ids_name: str, ids: Int[Tensor, "B T"]
+) -> None:
+    """Raise ValueError unless `mask` fits `ids` and every padding lies on the right."""
+    if mask.dtype != torch.bool:
         raise ValueError(
-            f"source_mask must be boolean (True = real token), but its dtype is {source_mask.dtype}"
+            f"{name} must be boolean (True = real token), but its dtype is {mask.dtype}"
         )
-    if source.shape != source_mask.shape:
+    if ids.shape != mask.shape:
         raise ValueError(
-            f"source_mask must have the shape of source, {tuple(source.shape)}, "
-            f"but it has {tuple(source_mask.shape)}"
+            f"{name} must have the shape of {ids_name}, {tuple(ids.shape)}, "
+            f"but it has {tuple(mask.shape)}"
         )
-    if bool((source_mask[:, 1:] & ~source_mask[:, :-1]).any()):
+    if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
         raise ValueError(
-            "source_mask must be True on real tokens followed by False on padding (padding on the "
+            f"{name} must be True on real tokens followed by False on padding (padding on the "
             "right), but a real token stands after a padding; is the mask inverted?"
         )
+
+
+def check_source_mask(source: Int[Tensor, "B S"], source_mask: Bool[Tensor, "B S"]) -> None:
+    """Like `check_token_mask`; and every sentence needs a real token."""
+    check_token_mask("source_mask", source_mask, "source", source)
     if not bool(source_mask[:, :1].all()):
         row = int((~source_mask[:, 0]).nonzero()[0, 0])
         raise ValueError(

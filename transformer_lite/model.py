@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord
-from transformer_lite.masks import check_source_mask
+from transformer_lite.masks import check_source_mask, check_token_mask
 
 
 class DecoderState(ABC):
@@ -101,7 +101,7 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
             source, source_mask, target_in: as for `features`.
             target_mask: True = real token, padding on the right.
         """
-        check_target_mask(target_in, target_mask)
+        check_token_mask("target_mask", target_mask, "target_in", target_in)
         return self.features(source, source_mask, target_in)[target_mask]
 
     @abstractmethod
@@ -186,21 +186,6 @@ def check_target(source: Tensor, target_in: Tensor) -> None:
         raise ValueError(
             f"source and target_in must have one batch size, but source has {len(source)} rows "
             f"and target_in has {len(target_in)}"
-        )
-
-
-def check_target_mask(target_in: Tensor, target_mask: Tensor) -> None:
-    """Raise ValueError unless `target_mask` fits `target_in` and all padding lies on the right."""
-    if target_mask.dtype != torch.bool or target_mask.shape != target_in.shape:
-        raise ValueError(
-            "target_mask must be boolean (True = real token) with the shape of target_in, "
-            f"{tuple(target_in.shape)}, but it is {target_mask.dtype} with "
-            f"{tuple(target_mask.shape)}"
-        )
-    if bool((target_mask[:, 1:] & ~target_mask[:, :-1]).any()):
-        raise ValueError(
-            "target_mask must be True on real tokens followed by False on padding (padding on the "
-            "right), but a real token stands after a padding; is the mask inverted?"
         )
 
 

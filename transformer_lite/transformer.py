@@ -19,12 +19,12 @@ from transformer_lite.layers import (
     Norm,
     initialise,
 )
+from transformer_lite.masks import check_token_mask
 from transformer_lite.model import (
     DecoderState,
     SequenceModel,
     check_source,
     check_target,
-    check_target_mask,
     check_token,
     look_up,
     regroup,
@@ -237,7 +237,7 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         """See `SequenceModel.token_features`. All but attention runs on real tokens only."""
         check_source(source, source_mask)
         check_target(source, target_in)
-        check_target_mask(target_in, target_mask)
+        check_token_mask("target_mask", target_mask, "target_in", target_in)
         sources, targets = Packing(source_mask), Packing(target_mask)
         x = sources.pack(self.embed(self.source_embedding, source, "source"))
         memory = self.stack.encode(x, source_mask, packing=sources)

@@ -13,9 +13,9 @@ from answers_additive import (
     masked_by_package,
     run_both_ways,
 )
+from naming import Shown, assert_all_shown, assert_named
 from torch import Tensor
 
-from transformer_lite.exercises import check
 from transformer_lite.exercises.additive import EXERCISES
 from transformer_lite.exercises.additive.join_directions import join_directions
 
@@ -94,7 +94,7 @@ def next_layer_joined(last: Tensor) -> Tensor:
     return join_by_slices(last.roll(1, 0))
 
 
-SYMPTOMS: list[tuple[str, Callable[..., Any], str | None]] = [
+SYMPTOMS: list[Shown] = [
     ("additive-energies", over_the_batch, "depends-on-batch-mates"),
     ("additive-energies", centred, "depends-on-other-keys"),
     ("additive-energies", of_positions, "source-ignored"),
@@ -121,14 +121,11 @@ SYMPTOMS: list[tuple[str, Callable[..., Any], str | None]] = [
 
 @pytest.mark.parametrize(("name", "answer", "misconception"), SYMPTOMS)
 def test_symptoms(name: str, answer: Callable[..., Any], misconception: str | None) -> None:
-    verdict = check(name, answer)
-    assert not verdict.passed
-    assert verdict.misconception == misconception, verdict
+    assert_named(name, answer, misconception)
 
 
 def test_every_symptom_has_an_answer_that_shows_it() -> None:
-    wanted = {(e.name, symptom.misconception) for e in EXERCISES for symptom in e.symptoms}
-    assert wanted == {(name, found) for name, _, found in SYMPTOMS if found}
+    assert_all_shown(EXERCISES, SYMPTOMS)
 
 
 # ---- The references are right (those of the other exercises meet the package as right answers)

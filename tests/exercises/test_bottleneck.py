@@ -13,11 +13,11 @@ from answers_bottleneck import (
     loss_by_mask,
     match_by_index,
 )
+from naming import assert_named
 from torch import Tensor
 
 from transformer_lite.data.batching import Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
-from transformer_lite.exercises import check
 from transformer_lite.exercises.bottleneck import EXERCISES
 
 # ---- Symptoms: wrong in a way that no catalogued answer computes
@@ -50,9 +50,7 @@ def rows_of_equal_length(predicted: list[list[int]], reference: list[list[int]],
     ],
 )
 def test_symptoms(name: str, answer: Callable[..., Any], misconception: str | None) -> None:
-    verdict = check(name, answer)
-    assert not verdict.passed
-    assert verdict.misconception == misconception, verdict
+    assert_named(name, answer, misconception)
 
 
 # ---- The references are right

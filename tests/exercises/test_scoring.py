@@ -12,9 +12,9 @@ from answers_scoring import (
     scaled_by_product,
     temperature_by_softmax,
 )
+from naming import Shown, assert_all_shown, assert_named
 from torch import Tensor
 
-from transformer_lite.exercises import check
 from transformer_lite.exercises.additive.additive_energies import additive_energies
 from transformer_lite.exercises.scoring import EXERCISES
 from transformer_lite.exercises.scoring.concat_energies import concat_energies
@@ -107,7 +107,7 @@ def raised(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
     return 3 * local_by_where(weights, centre, radius)
 
 
-SYMPTOMS: list[tuple[str, Callable[..., Any], str | None]] = [
+SYMPTOMS: list[Shown] = [
     ("scaled-dot-energies", mixed_dots, "depends-on-batch-mates"),
     ("scaled-dot-energies", centred_dots, "depends-on-other-keys"),
     ("scaled-dot-energies", dots_of_positions, "source-ignored"),
@@ -136,14 +136,11 @@ SYMPTOMS: list[tuple[str, Callable[..., Any], str | None]] = [
 
 @pytest.mark.parametrize(("name", "answer", "misconception"), SYMPTOMS)
 def test_symptoms(name: str, answer: Callable[..., Any], misconception: str | None) -> None:
-    verdict = check(name, answer)
-    assert not verdict.passed
-    assert verdict.misconception == misconception, verdict
+    assert_named(name, answer, misconception)
 
 
 def test_every_symptom_has_an_answer_that_shows_it() -> None:
-    wanted = {(e.name, symptom.misconception) for e in EXERCISES for symptom in e.symptoms}
-    assert wanted == {(name, found) for name, _, found in SYMPTOMS if found}
+    assert_all_shown(EXERCISES, SYMPTOMS)
 
 
 # ---- The references are right (the package is among the right answers)

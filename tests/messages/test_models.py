@@ -100,8 +100,14 @@ def test_bad_input_of_a_model(case: str, model: SequenceModel[Any, Any]) -> None
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (torch.ones(2, 3, dtype=torch.bool), r"target_mask must be boolean .* \(2, 4\), but it is"),
-        (torch.ones(2, 4), r"shape of target_in, \(2, 4\), but it is torch.float32"),
+        (
+            torch.ones(2, 3, dtype=torch.bool),
+            r"target_mask must have the shape of target_in, \(2, 4\), but it has \(2, 3\)",
+        ),
+        (
+            torch.ones(2, 4),
+            r"target_mask must be boolean \(True = real token\), but its dtype is torch\.float32",
+        ),
         (TARGET == 0, "a real token stands after a padding; is the mask inverted"),
     ],
 )

@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.additive.hidden_layer import (
+from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake
+from transformer_lite.exercises.hidden_layer import (
     added,
     hidden_layer_mistakes,
     through,
+    v_ignored,
 )
-from transformer_lite.exercises.additive.properties import OF_ENERGIES, close
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
+from transformer_lite.exercises.properties import OF_ENERGIES, close
 
 Weights = dict[str, Tensor]
 
@@ -155,13 +156,5 @@ ADDITIVE_ENERGIES = Exercise(
     reference=additive_energies,
     cases=cases,
     mistakes=MISTAKES,
-    symptoms=(
-        *OF_ENERGIES,
-        Symptom(
-            "v-ignored",
-            "Your energies stay the same when v changes. It turns the hidden layer into one "
-            "number.",
-            _ignores_v,
-        ),
-    ),
+    symptoms=(*OF_ENERGIES, v_ignored(_ignores_v)),
 )

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.additive.properties import close
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
+from transformer_lite.exercises.properties import close
 
 
 def join_directions(last: Float[Tensor, "C B D"]) -> Float[Tensor, "L B E"]:

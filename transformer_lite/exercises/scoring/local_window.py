@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.additive.properties import DEPENDS_ON_BATCH_MATES, close
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
+from transformer_lite.exercises.properties import DEPENDS_ON_BATCH_MATES, close
 
 
 def local_window(

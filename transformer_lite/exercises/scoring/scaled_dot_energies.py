@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.additive.properties import OF_ENERGIES, close
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
+from transformer_lite.exercises.properties import OF_ENERGIES, close
 
 
 def scaled_dot_energies(

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.additive.properties import close
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
+from transformer_lite.exercises.properties import close
 
 
 def temperature(energies: Float[Tensor, "*rows S"], tau: float) -> Float[Tensor, "*rows S"]:

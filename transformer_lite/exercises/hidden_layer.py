@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Mistake
+from transformer_lite.exercises.exercise import Arguments, Function, Mistake, Symptom
 
 Parts = Callable[..., tuple[Tensor, Tensor, Tensor]]
 Pair = Callable[[Tensor, Tensor], Tensor]
@@ -142,4 +142,13 @@ def hidden_layer_mistakes(parts: Parts) -> tuple[Mistake, ...]:
                 lambda *arguments: right(*arguments).log_softmax(-1),
             ),
         ),
+    )
+
+
+def v_ignored(shows: Callable[[Arguments, Any, Function], bool]) -> Symptom:
+    """The symptom of energies that stay the same when v changes, however v is handed over."""
+    return Symptom(
+        "v-ignored",
+        "Your energies stay the same when v changes. It turns the hidden layer into one number.",
+        shows,
     )
