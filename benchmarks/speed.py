@@ -14,8 +14,6 @@ the same for all.
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -29,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from contestants import CONTESTANTS, INNER, LAYERS, VOCABULARY, WIDTH, YARDSTICK, Contestant
+from stored import has_amx, machine
 
 from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import EOS
@@ -137,12 +136,6 @@ def measure_memory(name: str) -> None:
     print(json.dumps({"added": peak() - before, "peak": peak()}))
 
 
-def has_amx() -> bool:
-    """Whether this processor multiplies matrices of bfloat16 in hardware."""
-    path = Path("/proc/cpuinfo")
-    return path.exists() and "amx_bf16" in path.read_text()
-
-
 def rows_of(measure: str, seconds: dict[str, list[float]]) -> list[Row]:
     """What one measure says of each contestant, with its ratios to the yardstick."""
     base = seconds[YARDSTICK]
@@ -168,24 +161,6 @@ def show(row: Row) -> None:
         f" {row['ratio_of_medians']:8.2f} {row['ratio_of_minima']:8.2f}  {goal}",
         flush=True,
     )
-
-
-def machine() -> Row:
-    """What the numbers depend on."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-    return {
-        "processor": model or platform.processor(),
-        "cores": os.cpu_count(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "amx": has_amx(),
-        "threads": torch.get_num_threads(),
-        "wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
-        "load": os.getloadavg()[0],
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def compare(rounds: int) -> Row:

@@ -1,13 +1,16 @@
-"""What benchmarks with stored results share: run what is missing, keep the file after each run."""
+"""What the benchmarks share: run what is missing in a results file, and say on which machine."""
 
 import argparse
 import json
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from transformer_lite import results
 
@@ -18,20 +21,51 @@ def run_missing(
     """The command line of `benchmarks/<name>.py`; settings are dataclasses, one a run.
 
     Results go to transformer_lite/results/<name>.json after each run, so that the script can be
-    stopped and started again.
+    stopped and started again, and several may work side by side on different runs.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--list", action="store_true", help="list the runs and stop")
-    if parser.parse_args().list:
-        print("\n".join(map(str, settings)))
+    parser.add_argument("--only", default="", help="only runs whose line in --list has this text")
+    arguments = parser.parse_args()
+    chosen = [setting for setting in settings if arguments.only in str(setting)]
+    if arguments.list:
+        print("\n".join(map(str, chosen)))
         return
     path = results.FOLDER / f"{name}.json"
-    stored = json.loads(path.read_text()) if path.exists() else {"runs": []}
-    stored["command"] = f"python benchmarks/{name}.py"
-    stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
-    for setting in settings:
+    for setting in chosen:
         wanted = asdict(setting)
-        if not any(wanted.items() <= done.items() for done in stored["runs"]):
-            print(setting, flush=True)
-            stored["runs"].append(wanted | run(setting))
+        stored = json.loads(path.read_text()) if path.exists() else {"runs": []}
+        if any(wanted.items() <= done.items() for done in stored["runs"]):
+            continue
+        print(setting, flush=True)
+        done = wanted | run(setting)
+        with FileLock(path.with_suffix(".lock")):
+            stored = json.loads(path.read_text()) if path.exists() else {"runs": []}
+            stored["command"] = f"python benchmarks/{name}.py"
+            stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
+            stored["runs"].append(done)
             path.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def has_amx() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 in hardware."""
+    path = Path("/proc/cpuinfo")
+    return path.exists() and "amx_bf16" in path.read_text()
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    return {
+        "processor": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "amx": has_amx(),
+        "threads": torch.get_num_threads(),
+        "wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
+        "load": os.getloadavg()[0],
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -202,6 +202,31 @@ def load(folder: Path) -> SavedModel:
             error
         )
     return SavedModel(model.eval(), source, target, about["longest_source"], about["task"])
+
+
+def average(folders: Sequence[Path]) -> SavedModel:
+    """One model whose weights are the mean of those of several checkpoints of one run.
+
+    The last checkpoints of a run lie around a minimum; their mean lies nearer to it.
+
+    Raises:
+        CheckpointError: there are no folders, one is damaged, or they hold different models.
+
+    Source: Vaswani et al. 2017, section 6.1 (the last 5 or 20 checkpoints).
+    """
+    if not folders:
+        raise CheckpointError("folders must name at least one checkpoint, but it is empty")
+    mean, *others = [load(folder) for folder in folders]
+    for folder, other in zip(folders[1:], others, strict=True):
+        if other.model.config != mean.model.config:
+            raise CheckpointError(
+                f"{folder} holds another model than {folders[0]}: no mean of them"
+            )
+    with torch.no_grad():
+        for name, parameter in mean.model.named_parameters():
+            same = [one.model.get_parameter(name).double() for one in (mean, *others)]
+            parameter.copy_(torch.stack(same).mean(0))
+    return mean
 
 
 def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from transformer_lite import data, distributed, evaluation, runs
+from transformer_lite import checkpoint, data, distributed, evaluation, runs
 from transformer_lite.data import encode_pairs
 from transformer_lite.interop import load_marian
 from transformer_lite.recipe import Recipe, shipped_recipes
@@ -51,6 +51,17 @@ def chosen_translator(model: str | None, marian: str | None) -> Translator:
     if model is not None:
         raise ValueError(f"give --model {model} or --marian {marian}, not both")
     return Translator(load_marian(marian))
+
+
+def averaged(run: str, count: int) -> Translator:
+    """A translator of the mean of the newest checkpoints of a run."""
+    found = runs.checkpoints(Path(run))
+    if len(found) < count:
+        raise ValueError(
+            f"{run} holds {len(found)} checkpoint(s), fewer than the {count} to average; "
+            "[validation] keep in the recipe says how many a run keeps"
+        )
+    return Translator(checkpoint.average(found[-count:]))
 
 
 @app.command("data")
@@ -122,6 +133,10 @@ def evaluate(
     beam: Beam = 1,
     alpha: Annotated[float, typer.Option(help="Length penalty of the beam.")] = 1.0,
     lowercase: Annotated[bool, typer.Option(help="Compare without case in BLEU.")] = True,
+    average: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of a run folder: take the mean of this many newest checkpoints."),
+    ] = None,
 ) -> None:
     """Score a model on the corpus it was trained for: loss, exact match, BLEU, alignment error.
 
@@ -130,7 +145,7 @@ def evaluate(
     with plain_errors():
         if split not in ("test", "valid"):
             raise ValueError(f"split must be test or valid, but it is {split!r}")
-        translator = Translator.load(model)
+        translator = Translator.load(model) if average is None else averaged(model, average)
         corpus = data.load(**translator.task)
         pairs = corpus.test if split == "test" else corpus.valid
         examples = encode_pairs(pairs, translator.source, translator.target)

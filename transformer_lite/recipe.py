@@ -28,17 +28,20 @@ class Validation:
 
     Attributes:
         every: steps between two validations; each one also writes a checkpoint.
-        sentences: validation pairs that are decoded freely for the exact match, at most.
+        sentences: validation pairs that are decoded freely for exact match and BLEU, at most.
+        keep: newest checkpoints that are kept, besides the best one. At least two: one is there
+            if the other gets damaged. Averaging takes more.
     """
 
     every: int = 500
     sentences: int = 200
+    keep: int = 2
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.sentences < 1:
+        if self.every < 1 or self.sentences < 1 or self.keep < 2:
             raise ValueError(
-                "validation needs every ≥ 1 and sentences ≥ 1, but they are "
-                f"{self.every} and {self.sentences}"
+                "validation needs every ≥ 1, sentences ≥ 1 and keep ≥ 2, but they are "
+                f"{self.every}, {self.sentences} and {self.keep}"
             )
 
 

@@ -1,7 +1,7 @@
 """Run folders: whose they are, what is in them, and what is good in them.
 
-A run folder holds `recipe.json`, `log.txt`, `metrics.jsonl` (one line a step) and
-`checkpoints/step-0001000/`, each of which is a complete model folder.
+A run folder holds `recipe.json`, `log.txt`, `metrics.jsonl` (one line a step), `validation.jsonl`
+(one line a validation) and `checkpoints/step-0001000/`, each of which is a complete model folder.
 """
 
 import shutil
@@ -16,6 +16,7 @@ from transformer_lite.checkpoint import CheckpointError
 from transformer_lite.recipe import Recipe
 
 LOCK, RECIPE = "run.lock", "recipe.json"
+METRICS, VALIDATION = "metrics.jsonl", "validation.jsonl"
 
 
 class RunError(ValueError):

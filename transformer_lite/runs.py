@@ -18,7 +18,9 @@ from transformer_lite.data import Example, build_tokenizers, encode_pairs
 from transformer_lite.data import load as load_corpus
 from transformer_lite.recipe import Recipe
 from transformer_lite.run_folder import (
+    METRICS,
     RECIPE,
+    VALIDATION,
     RunError,
     best_checkpoint,
     checkpoints,
@@ -81,6 +83,7 @@ class _Prepared:
     saved: SavedModel
     training: list[Example]
     validation: list[Example]
+    references: list[str] | None  # of the validation sentences, where BLEU means something
     available: int  # training pairs before those that are too long were left out
 
 
@@ -99,7 +102,9 @@ def _prepare(recipe: Recipe) -> _Prepared:
     longest = max(len(example.source) for example in training)
     saved = SavedModel(model, source, target, longest, recipe.task)
     validation = encode_pairs(corpus.valid, source, target)
-    return _Prepared(saved, training, validation, len(corpus.train))
+    words = corpus.units != "characters"
+    references = [pair.target for pair in corpus.valid] if words else None
+    return _Prepared(saved, training, validation, references, len(corpus.train))
 
 
 class _Run:
@@ -108,7 +113,7 @@ class _Run:
     def __init__(self, recipe: Recipe, folder: Path, device: torch.device, progress: bool) -> None:
         self.recipe, self.folder, self.progress = recipe, folder, progress
         prepared = distributed.together(lambda: _prepare(recipe))
-        self.saved, self.validation = prepared.saved, prepared.validation
+        self.saved, self.prepared = prepared.saved, prepared
         model = self.saved.model.to(device)
         self.trainer = Trainer(model, prepared.training, recipe.training)
         self.facts = (
@@ -143,13 +148,13 @@ class _Run:
         if not existing:
             if distributed.is_first():
                 self._write_recipe()
-                self._forget_metrics_after(0)
+                self._forget_after(0)
             self._say(f"starting: {self.facts}")
             return
         state = checkpoint.load_training(existing[-1], self.trainer.model, self.trainer.optimizer)
         self.trainer.steps_done = state["steps_done"]
         if distributed.is_first():
-            self._forget_metrics_after(state["steps_done"])
+            self._forget_after(state["steps_done"])
         self._say(f"resuming after step {state['steps_done']:,}: {self.facts}")
         if state["processes"] != distributed.process_count():
             self._say(
@@ -189,7 +194,7 @@ class _Run:
         result = self.trainer.step()
         if distributed.is_first():
             line = _metrics_line(result, time.perf_counter() - began)
-            with (self.folder / "metrics.jsonl").open("a") as metrics:
+            with (self.folder / METRICS).open("a") as metrics:
                 metrics.write(line)
             if self._is_scheduled():
                 self._checkpoint()
@@ -200,40 +205,57 @@ class _Run:
         return done % self.recipe.validation.every == 0 or done == training.steps
 
     def _checkpoint(self) -> None:
-        """Validate, write a checkpoint, and remove all but the newest, its spare and the best."""
+        """Validate, write a checkpoint, and remove all but the newest and the best."""
         path = self.folder / "checkpoints" / f"step-{self.trainer.steps_done:07d}"
         if path.exists():
             return
-        model = self.trainer.model
-        forced = evaluation.teacher_forced(model, self.validation)
-        sample = self.validation[: self.recipe.validation.sentences]
-        decoded = evaluation.decode_all(model, sample)
-        exact = evaluation.exact_match(
-            [list(one.tokens) for one in decoded], [one.target for one in sample]
-        )
+        metrics = self._validate()
+        scheduled = self._is_scheduled()
+        if scheduled:
+            row = {"step": self.trainer.steps_done} | metrics
+            with (self.folder / VALIDATION).open("a") as rows:
+                rows.write(json.dumps(row) + "\n")
+        state = {
+            "steps_done": self.trainer.steps_done,
+            "scheduled": scheduled,
+            "processes": distributed.process_count(),
+            "validation": metrics,
+        }
+        checkpoint.save(path, self.saved, self.trainer.optimizer, state)
+        found = checkpoints(self.folder)
+        keep = {*found[-self.recipe.validation.keep :], best_checkpoint(self.folder)}
+        for old in found:
+            if old not in keep:
+                checkpoint.remove_folder(old)
+
+    def _validate(self) -> dict[str, float]:
+        """Score the model on the validation sentences, and say how it is doing."""
+        model, examples = self.trainer.model, self.prepared.validation
+        forced = evaluation.teacher_forced(model, examples)
         if not math.isfinite(forced.loss):
             raise FloatingPointError(
                 f"the validation loss became {forced.loss} at step {self.trainer.steps_done}; no "
                 "checkpoint of it was written; lower peak_rate or lengthen the warmup"
             )
+        sample = examples[: self.recipe.validation.sentences]
+        decoded = evaluation.decode_all(model, sample)
+        exact = evaluation.exact_match(
+            [list(one.tokens) for one in decoded], [one.target for one in sample]
+        )
         metrics = {"loss": forced.loss, "token_accuracy": forced.accuracy, "exact_match": exact}
-        state = {
-            "steps_done": self.trainer.steps_done,
-            "scheduled": self._is_scheduled(),
-            "processes": distributed.process_count(),
-            "validation": metrics,
-        }
-        checkpoint.save(path, self.saved, self.trainer.optimizer, state)
+        free = f"exact match {exact:.3f}"
+        if self.prepared.references is not None:
+            texts = [self.saved.target.decode(one.tokens) for one in decoded]
+            references = self.prepared.references[: len(sample)]
+            bleu = evaluation.bleu(texts, references, lowercase=True).score
+            metrics["bleu"] = bleu
+            free += f", BLEU {bleu:.2f}"
         self._say(
             f"step {self.trainer.steps_done:,}: validation loss {forced.loss:.3f}, "
             f"token accuracy {forced.accuracy:.3f} (teacher forced), "
-            f"exact match {exact:.3f} (free running, {len(sample)} sentences)"
+            f"{free} (free running, {len(sample)} sentences)"
         )
-        found = checkpoints(self.folder)
-        keep = {*found[-2:], best_checkpoint(self.folder)}  # two: if the newest gets damaged
-        for old in found:
-            if old not in keep:
-                checkpoint.remove_folder(old)
+        return metrics
 
     def _write_recipe(self) -> None:
         """In one step, like everything that `--resume` relies on."""
@@ -242,14 +264,15 @@ class _Run:
         checkpoint.write_json(replacement, self.recipe.to_dict())
         replacement.replace(path)
 
-    def _forget_metrics_after(self, step: int) -> None:
-        """Drop what was logged after the checkpoint, so that the log reads as one unbroken run."""
-        path = self.folder / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        kept = [line for line in lines[:step] if line.endswith("\n")]
-        replacement = path.with_suffix(".new")
-        replacement.write_text("".join(kept))
-        replacement.replace(path)
+    def _forget_after(self, step: int) -> None:
+        """Drop what was logged after the checkpoint, so that the logs read as one unbroken run."""
+        for name in (METRICS, VALIDATION):
+            path = self.folder / name
+            lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+            whole = [line for line in lines if line.endswith("\n")]
+            replacement = path.with_suffix(".new")
+            replacement.write_text("".join(line for line in whole if _step_of(line) <= step))
+            replacement.replace(path)
 
     def _say(self, message: str) -> None:
         if not distributed.is_first():
@@ -259,6 +282,10 @@ class _Run:
             log.write(f"{stamp}  {message}\n")
         if self.progress:
             tqdm.write(message)
+
+
+def _step_of(line: str) -> int:
+    return int(json.loads(line)["step"])
 
 
 def _metrics_line(result: StepResult, seconds: float) -> str:

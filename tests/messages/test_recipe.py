@@ -56,6 +56,7 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "too much smoothing": (SMALLEST + "[training]\nlabel_smoothing = 1.0", "label_smoothing must"),
     "never validated": (SMALLEST + "[validation]\nevery = 0", "every ≥ 1"),
+    "one checkpoint kept": (SMALLEST + "[validation]\nkeep = 1", "keep ≥ 2"),
 }  # fmt: skip
 
 

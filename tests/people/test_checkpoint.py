@@ -27,8 +27,8 @@ LETTERS = CharacterTokenizer.train(TEXTS)
 PIECES = SubwordTokenizer.train(TEXTS, 40)
 
 
-def models() -> dict[str, tuple[Any, Tokenizer, Tokenizer]]:
-    torch.manual_seed(0)
+def models(seed: int = 0) -> dict[str, tuple[Any, Tokenizer, Tokenizer]]:
+    torch.manual_seed(seed)
     small: dict[str, Any] = {"d_model": 8, "heads": 2, "layers": 1, "d_ff": 8}
     joint, words = len(PIECES), len(WORDS)
     return {
@@ -108,6 +108,34 @@ def test_training_goes_on_where_it_stood(name: str, tmp_path: Path) -> None:
     assert [other.step() for _ in range(3)] == expected
     for ours, theirs in zip(other.model.parameters(), model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", models())
+def test_the_average_is_the_mean_of_every_weight(name: str, tmp_path: Path) -> None:
+    folders = []
+    for seed in range(3):
+        model, source, target = models(seed)[name]
+        folders.append(tmp_path / str(seed))
+        checkpoint.save(folders[-1], SavedModel(model, source, target, 12, {"name": "copy"}))
+    loaded = [dict(checkpoint.load(folder).model.named_parameters()) for folder in folders]
+    mean = checkpoint.average(folders)
+    for key, found in mean.model.named_parameters():
+        expected = sum(one[key] for one in loaded) / 3
+        torch.testing.assert_close(found, expected)
+    key = next(key for key in loaded[0] if key.endswith("embedding.weight"))
+    assert not loaded[0][key].equal(loaded[1][key])
+    assert not mean.model.training
+
+
+def test_there_is_no_average_of_nothing_or_of_different_models(tmp_path: Path) -> None:
+    folders = []
+    for name, (model, source, target) in models().items():
+        folders.append(tmp_path / name)
+        checkpoint.save(folders[-1], SavedModel(model, source, target, 12, {"name": "copy"}))
+    with pytest.raises(CheckpointError, match="at least one"):
+        checkpoint.average([])
+    with pytest.raises(CheckpointError, match=f"{folders[1].name} holds another model"):
+        checkpoint.average(folders[:2])
 
 
 def test_a_checkpoint_is_never_overwritten(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from transformer_lite import cli, runs
+from transformer_lite import checkpoint, cli, runs
 from transformer_lite.data import load
 from transformer_lite.recipe import Recipe
 
@@ -132,6 +132,18 @@ def test_evaluate_says_the_same_of_a_run_and_of_its_best_checkpoint(unbroken: Pa
     by_run = call("evaluate", "--model", unbroken)
     by_folder = call("evaluate", "--model", runs.best_checkpoint(unbroken))
     assert by_run.exit_code == 0 and by_run.stdout == by_folder.stdout
+
+
+def test_evaluate_averages_the_newest_checkpoints(unbroken: Path, tmp_path: Path) -> None:
+    found = runs.checkpoints(unbroken)
+    mean = tmp_path / "mean"
+    checkpoint.save(mean, checkpoint.average(found[-2:]))
+    by_option = call("evaluate", "--model", unbroken, "--average", 2)
+    assert by_option.exit_code == 0, by_option.output
+    assert by_option.stdout == call("evaluate", "--model", mean).stdout
+    assert by_option.stdout != call("evaluate", "--model", found[-1]).stdout
+    too_many = call("evaluate", "--model", unbroken, "--average", 9)
+    assert_one_line_of_error(too_many, f"{unbroken} holds {len(found)}", "the 9 to average", "keep")
 
 
 def test_translate_takes_one_text_several_or_lines(unbroken: Path) -> None:

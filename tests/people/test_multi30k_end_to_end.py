@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from transformer_lite import Translator, data, evaluation, runs
+from transformer_lite import Translator, checkpoint, data, evaluation, runs
 from transformer_lite.data import Corpus, build_tokenizers, multi30k
 from transformer_lite.recipe import Recipe
 
@@ -47,6 +47,17 @@ def test_the_loss_falls(run: Path) -> None:
     lines = (run / "metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.3
+
+
+def test_its_validations_say_how_it_translates(run: Path, corpus: Corpus) -> None:
+    rows = [json.loads(line) for line in (run / "validation.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [15, 30]
+    translator = Translator(checkpoint.load(runs.checkpoints(run)[-1]))
+    pairs = corpus.valid[:4]
+    written = translator([pair.source for pair in pairs])
+    expected = evaluation.bleu(written, [pair.target for pair in pairs], lowercase=True).score
+    assert rows[-1]["bleu"] == pytest.approx(expected)
+    assert f"BLEU {expected:.2f}" in (run / "log.txt").read_text()
 
 
 def test_the_tokenizer_knows_the_training_split_only(corpus: Corpus) -> None:

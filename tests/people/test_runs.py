@@ -49,12 +49,14 @@ def outcome(folder: Path) -> dict[str, Any]:
     for row in metrics:
         del row["seconds"]
     files = {path.name: path.read_bytes() for path in sorted(last.iterdir())}
-    return {"last": last.name, "files": files, "metrics": metrics}
+    validation = (folder / "validation.jsonl").read_text()
+    return {"last": last.name, "files": files, "metrics": metrics, "validation": validation}
 
 
 def assert_same_run(folder: Path, unbroken: Path) -> None:
     found, expected = outcome(folder), outcome(unbroken)
     assert found["metrics"] == expected["metrics"]
+    assert found["validation"] == expected["validation"]
     assert found["last"] == expected["last"]
     assert found["files"].keys() == expected["files"].keys()
     for name, content in found["files"].items():
@@ -124,12 +126,16 @@ def test_a_finished_run_holds_what_it_should(unbroken: Path) -> None:
         kept, key=lambda path: losses[path]["validation"]["loss"]
     )
     assert len((unbroken / "metrics.jsonl").read_text().splitlines()) == 12
+    rows = [json.loads(line) for line in (unbroken / "validation.jsonl").read_text().splitlines()]
+    assert [row.pop("step") for row in rows] == [4, 8, 12]
+    assert rows[-1] == losses[kept[-1]]["validation"]
     log = (unbroken / "log.txt").read_text()
     assert "starting:" in log and "step 4: validation loss" in log and "done;" in log
 
 
-def test_only_the_two_newest_and_the_best_checkpoint_are_kept(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("keep", "kept"), [(2, [6, 12, 15]), (3, [6, 9, 12, 15])])
+def test_only_the_newest_and_the_best_checkpoint_are_kept(
+    keep: int, kept: list[int], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([3.0, 1.0, 2.0, 2.5, 2.2])
     monkeypatch.setattr(
@@ -137,12 +143,12 @@ def test_only_the_two_newest_and_the_best_checkpoint_are_kept(
         "teacher_forced",
         lambda *_: runs.evaluation.TeacherForced(loss=next(losses), accuracy=0.5),
     )
-    often = replace(recipe, validation=replace(recipe.validation, every=3))
+    often = replace(recipe, validation=replace(recipe.validation, every=3, keep=keep))
     often = replace(often, training=replace(often.training, steps=15))
     best = runs.train(often, tmp_path / "run", progress=False)
     assert best.name == "step-0000006"
     names = [path.name for path in runs.checkpoints(tmp_path / "run")]
-    assert names == ["step-0000006", "step-0000012", "step-0000015"]
+    assert names == [f"step-{step:07d}" for step in kept]
 
 
 @pytest.mark.parametrize("moment", KILLED)

@@ -1,0 +1,157 @@
+"""Multi30k, German → English: learning rates, the ladder of models, an hour of training.
+
+    python benchmarks/multi30k.py                          # what is missing in the results file
+    python benchmarks/multi30k.py --list                   # which runs there are
+    python benchmarks/multi30k.py --only multi30k-additive # some of them
+
+Every run is a recipe that ships with the package (`transformer-lite train RECIPE --seed SEED`), in
+a run folder under runs/benchmark, where it goes on if it was stopped. Each rate of the ladder was
+chosen among half-epoch runs by the loss on the validation sentences. Nothing is chosen by the test
+sentences: they are translated once, with the checkpoint of the lowest validation loss, and with the
+mean of the last checkpoints. Results go to transformer_lite/results/multi30k.json.
+"""
+
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import sacrebleu
+from stored import machine, run_missing
+
+from transformer_lite import checkpoint, data, evaluation, runs
+from transformer_lite.checkpoint import SavedModel
+from transformer_lite.data import Corpus, encode_pairs
+from transformer_lite.recipe import Recipe
+from transformer_lite.run_folder import METRICS, VALIDATION
+
+LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k-dot", "multi30k")
+RATES = (1e-3, 2e-3, 4e-3)
+RATE_STEPS = 234  # half an epoch
+BINS = ((1, 8), (9, 11), (12, 14), (15, 18), (19, 99))  # source words
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One run of a recipe; with `rate` a short one, to choose the recipe's rate."""
+
+    recipe: str
+    seed: int = 1
+    rate: float | None = None
+
+
+def settings() -> list[Setting]:
+    """All runs."""
+    rates = [Setting(recipe, rate=rate) for recipe in LADDER for rate in RATES]
+    ladder = [Setting(recipe) for recipe in LADDER]
+    seeds = [Setting("multi30k", seed) for seed in (2, 3)]
+    return [*rates, *ladder, *seeds, Setting("multi30k-hour")]
+
+
+def run(setting: Setting) -> dict[str, Any]:
+    """Train and score one setting."""
+    recipe = Recipe.load(setting.recipe)
+    training = replace(recipe.training, seed=setting.seed)
+    if setting.rate is not None:
+        training = replace(training, peak_rate=setting.rate, steps=RATE_STEPS)
+    recipe = replace(recipe, training=training)
+    name = "-".join(str(one) for one in vars(setting).values() if one is not None)
+    folder = Path("runs/benchmark") / name
+    best = checkpoint.load(runs.train(recipe, folder, resume=runs.holds_run(folder)))
+    steps = read_lines(folder / METRICS)
+    validation = read_lines(folder / VALIDATION)
+    chosen = min(validation, key=lambda row: float(row["loss"]))
+    found = {
+        "parameters": sum(p.numel() for p in best.model.parameters()),
+        "threads": training.threads,
+        "precision": training.precision,
+        "peak_rate": training.peak_rate,
+        "steps": training.steps,
+        "target_tokens": sum(row["target_tokens"] for row in steps),
+        "minutes": sum(row["seconds"] for row in steps) / 60,
+        "median_step_ms": 1000 * median(row["seconds"] for row in steps),
+        "valid_loss": chosen["loss"],
+        "valid_bleu": chosen["bleu"],
+        "machine": machine(),
+    }
+    if setting.rate is not None:
+        return found
+    minutes, spent = {}, 0.0
+    for row in steps:
+        spent += row["seconds"] / 60
+        minutes[row["step"]] = spent
+    curve = [
+        {"minutes": minutes[row["step"]], **{key: row[key] for key in ("step", "loss", "bleu")}}
+        for row in validation
+    ]
+    last = runs.checkpoints(folder)[-recipe.validation.keep :]
+    mean = checkpoint.average(last)
+    corpus = data.load("multi30k")
+    return found | {
+        "curve": curve,
+        "test": {
+            "greedy": score(best, corpus),
+            "beam of 5": score(best, corpus, width=5),
+            f"mean of {len(last)} checkpoints": score(mean, corpus),
+            f"mean of {len(last)} checkpoints, beam of 5": score(mean, corpus, width=5),
+        },
+    }
+
+
+def score(saved: SavedModel, corpus: Corpus, width: int = 1) -> dict[str, Any]:
+    """Translate the test sentences and compare them with the references."""
+    examples = encode_pairs(corpus.test, saved.source, saved.target)
+    decoded = evaluation.decode_all(saved.model, examples, width=width)
+    texts = [saved.target.decode(one.tokens) for one in decoded]
+    references = [pair.target for pair in corpus.test]
+    bleu = evaluation.bleu(texts, references, lowercase=True)
+    by_length = []
+    for low, high in BINS:
+        rows = [i for i, pair in enumerate(corpus.test) if low <= len(pair.source.split()) <= high]
+        part = evaluation.bleu(
+            [texts[i] for i in rows], [references[i] for i in rows], lowercase=True
+        )
+        by_length.append(
+            {"words": [low, high], "sentences": len(rows), "bleu": round(part.score, 2)}
+        )
+    return {
+        "bleu": round(bleu.score, 2),
+        "signature": bleu.signature,
+        "word_tokenised": round(word_tokenised(texts, references), 2),
+        "by_source_length": by_length,
+        "stutters": sum(stutters(text) for text in texts),
+        "stutters_in_references": sum(stutters(text.lower()) for text in references),
+        "words": sum(len(words(text)) for text in texts),
+        "words_in_references": sum(len(words(text)) for text in references),
+        "translations": texts,
+    }
+
+
+def words(text: str) -> list[str]:
+    """Words and punctuation marks, lower-cased: what the published ladder counts (about)."""
+    return re.findall(r"\w+|[^\w\s]", text.lower())
+
+
+def word_tokenised(texts: list[str], references: list[str]) -> float:
+    """BLEU in the manner of the published ladder: of words that were split before."""
+    split = [[" ".join(words(text)) for text in side] for side in (texts, references)]
+    metric = sacrebleu.BLEU(tokenize="none", force=True)
+    return float(metric.corpus_score(split[0], [split[1]]).score)
+
+
+def stutters(text: str) -> bool:
+    """Whether something of two letters or more is written twice in a row: "ter terrier"."""
+    return re.search(r"\b(\w{2,}) \1", text) is not None
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a log of a run."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TQDM_MININTERVAL", "10")
+    run_missing("multi30k", __doc__.splitlines()[0], settings(), run)
