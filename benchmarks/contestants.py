@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from transformer_lite import Transformer, TransformerConfig
 from transformer_lite.data.batching import Batch
 from transformer_lite.data.vocabulary import BOS, PAD
-from transformer_lite.decoding import greedy
+from transformer_lite.decoding import beam, greedy
 from transformer_lite.losses import batch_loss
 from transformer_lite.positions import sinusoidal
 
 VOCABULARY, WIDTH, HEADS, LAYERS, INNER, DROPOUT = 8000, 256, 8, 3, 1024, 0.1
 SMOOTHING = 0.1
+BEAM = 5  # prefixes kept
 
 
 def padded_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -63,6 +64,13 @@ class Ours:
             self.model, batch.source, batch.source_mask, bos=BOS, eos=self._eos, max_length=length
         )
         return torch.tensor([one.tokens for one in found])
+
+    def search(self, batch: Batch, length: int) -> None:
+        """The same with a beam of BEAM; `decode` comes first."""
+        beam(
+            self.model, batch.source, batch.source_mask, bos=BOS, eos=self._eos, max_length=length,
+            width=BEAM,
+        )  # fmt: skip
 
 
 class OursFast(Ours):

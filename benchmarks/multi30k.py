@@ -15,6 +15,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -71,34 +72,32 @@ def run(setting: Setting) -> dict[str, Any]:
         "peak_rate": training.peak_rate,
         "steps": training.steps,
         "target_tokens": sum(row["target_tokens"] for row in steps),
-        "minutes": sum(row["seconds"] for row in steps) / 60,
-        "median_step_ms": 1000 * median(row["seconds"] for row in steps),
-        "valid_loss": chosen["loss"],
-        "valid_bleu": chosen["bleu"],
+        "seconds": round(sum(row["seconds"] for row in steps), 1),
+        "median_step_ms": round(1000 * median(row["seconds"] for row in steps)),
+        "valid_loss": round(chosen["loss"], 4),
+        "valid_bleu": round(chosen["bleu"], 2),
         "machine": machine(),
     }
     if setting.rate is not None:
         return found
-    minutes, spent = {}, 0.0
-    for row in steps:
-        spent += row["seconds"] / 60
-        minutes[row["step"]] = spent
+    seconds = list(accumulate(row["seconds"] for row in steps))
     curve = [
-        {"minutes": minutes[row["step"]], **{key: row[key] for key in ("step", "loss", "bleu")}}
+        {
+            "step": row["step"],
+            "seconds": round(seconds[row["step"] - 1], 1),
+            "valid_loss": round(row["loss"], 4),
+            "valid_bleu": round(row["bleu"], 2),
+        }
         for row in validation
     ]
-    last = runs.checkpoints(folder)[-recipe.validation.keep :]
-    mean = checkpoint.average(last)
     corpus = data.load("multi30k")
-    return found | {
-        "curve": curve,
-        "test": {
-            "greedy": score(best, corpus),
-            "beam of 5": score(best, corpus, width=5),
-            f"mean of {len(last)} checkpoints": score(mean, corpus),
-            f"mean of {len(last)} checkpoints, beam of 5": score(mean, corpus, width=5),
-        },
-    }
+    test = {"greedy": score(best, corpus), "beam of 5": score(best, corpus, width=5)}
+    count = recipe.validation.keep
+    if count > 2:  # asked for in order to average
+        mean = checkpoint.average(runs.checkpoints(folder)[-count:])
+        test[f"mean of {count} checkpoints"] = score(mean, corpus)
+        test[f"mean of {count} checkpoints, beam of 5"] = score(mean, corpus, width=5)
+    return found | {"curve": curve, "test": test}
 
 
 def score(saved: SavedModel, corpus: Corpus, width: int = 1) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     make bench                                 # or: python benchmarks/speed.py
     python benchmarks/speed.py --save          # also writes benchmarks/speed.json
+    python benchmarks/speed.py --profile       # instead: where a training step of ours goes
     OMP_WAIT_POLICY=active make bench          # threads that spin: for a quiet machine
 
 The contestants take turns, round by round, after a warm-up: whatever else the machine does hits all
@@ -26,7 +27,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from contestants import CONTESTANTS, INNER, LAYERS, VOCABULARY, WIDTH, YARDSTICK, Contestant
+from contestants import (
+    BEAM,
+    CONTESTANTS,
+    INNER,
+    LAYERS,
+    VOCABULARY,
+    WIDTH,
+    YARDSTICK,
+    Contestant,
+    Ours,
+)
 from stored import has_amx, machine
 
 from transformer_lite.data.batching import Batch, Example, collate
@@ -44,6 +55,7 @@ GOALS = {
     ("greedy decoding, batch 1", "ours"): 3.5,
 }
 MEMORY_GOAL = 0.55
+BEAM_GOAL = 4.0
 Row = dict[str, Any]
 
 
@@ -163,6 +175,23 @@ def show(row: Row) -> None:
     )
 
 
+def beam_row(ours: Ours, pairs: int, rounds: int) -> Row:
+    """What a beam of BEAM costs, in greedy decodings of the same sentences."""
+    batch = random_batch(pairs, seed=1)
+    turns = {
+        "greedy": decoding(ours, pairs),
+        "beam": partial(ours.search, batch, TOKENS),
+    }
+    seconds = interleaved(turns, rounds)
+    cost = median(seconds["beam"]) / median(seconds["greedy"])
+    print(
+        f"a beam of {BEAM}, batch {pairs}: {cost:.1f} times greedy decoding "
+        f"(goal: at most {BEAM_GOAL:.0f})",
+        flush=True,
+    )
+    return {"measure": f"beam of {BEAM}, batch {pairs}", "name": "ours", "times_greedy": cost}
+
+
 def compare(rounds: int) -> Row:
     """Run and print everything."""
     names = [name for name in CONTESTANTS if name != "Marian" or _installed("transformers")]
@@ -196,6 +225,7 @@ def compare(rounds: int) -> Row:
         turns = {name: decoding(one, pairs) for name, one in built.items()}
         record(f"greedy decoding, batch {pairs}", turns, max(3, rounds // 2))
     print("(nn.Transformer has no cache: its decoder runs again over all that is written)")
+    rows.extend(beam_row(built["ours"], pairs, max(3, rounds // 2)) for pairs in (PAIRS, 1))
     peak, work = matrix_peak(), useful_operations()
     print(f"matrix product: {peak / 1e9:.0f} GFLOP/s; useful in a step: {work / 1e9:.1f} GFLOP")
     for row in rows[: len(counts)]:
@@ -212,6 +242,21 @@ def compare(rounds: int) -> Row:
     }  # fmt: skip
 
 
+def profile() -> None:
+    """Where the time of our training step goes, by operation of PyTorch, without its callees."""
+    step = training_step(CONTESTANTS["ours, own recipe"]())
+    for _ in range(2):
+        step()
+    with torch.profiler.profile() as found:
+        for _ in range(5):
+            step()
+    events = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    total = sum(one.self_cpu_time_total for one in events)
+    print(f"{total / 5000:.0f} ms a step, of which")
+    for one in events[:20]:
+        print(f"  {one.self_cpu_time_total / total:6.1%}  {one.count // 5:5} ×  {one.key}")
+
+
 def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
@@ -222,6 +267,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11, help="rounds of each measure")
     parser.add_argument("--threads", type=int, default=THREADS, help="CPU threads")
     parser.add_argument("--save", action="store_true", help=f"write {FILE.name}")
+    parser.add_argument("--profile", action="store_true", help="where a step of ours goes")
     parser.add_argument("--memory-of", choices=CONTESTANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*nested tensors")  # PyTorch, about its encoder
@@ -229,6 +275,9 @@ def main() -> None:
     torch.manual_seed(0)
     if arguments.memory_of:
         measure_memory(arguments.memory_of)
+        return
+    if arguments.profile:
+        profile()
         return
     found = compare(arguments.rounds)
     if arguments.save:

@@ -42,6 +42,25 @@ def test_without_attention_only_the_last_state_is_read() -> None:
         assert_same(model.step(model.start(memory), token)[0], expected)
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize(
+    ("decoder", "calls"), [("luong", 1), ("luong, input feeding", 7), ("bahdanau", 7)]
+)
+def test_training_loops_over_positions_only_where_a_step_needs_the_one_before(
+    decoder: str, calls: int, attention: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = made(f"rnn, {attention}, {decoder}"), random_inputs(2, 5, 7, seed=0)
+    run, widths = model.decoder.forward, []
+
+    def counted(words: torch.Tensor, *others: Any) -> Any:
+        widths.append(words.shape[1])
+        return run(words, *others)
+
+    monkeypatch.setattr(model.decoder, "forward", counted)
+    model.features(batch.source, batch.source_mask, batch.target_in)
+    assert widths == [7 // calls] * calls
+
+
 def test_context_at_each_step_enters_each_step() -> None:
     model, batch = made("rnn, context each_step"), random_inputs(2, 5, 1, seed=0)
     state = model.start(model.encode(batch.source, batch.source_mask))

@@ -70,7 +70,8 @@ def test_a_bad_recipe_is_explained(name: str, tmp_path: Path) -> None:
 
 def test_an_unknown_recipe_lists_those_that_ship() -> None:
     with pytest.raises(
-        ValueError, match=r"no recipe 'soup': .*TOML file, or one of multi30k, pock"
+        ValueError,
+        match=r"no recipe 'soup': .*TOML file, or one of multi30k, multi30k-additive, .*, pock",
     ):
         Recipe.load("soup")
 
