@@ -12,7 +12,6 @@ mean of the last checkpoints. Results go to transformer_lite/results/multi30k.js
 """
 
 import json
-import os
 import re
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -23,14 +22,14 @@ from typing import Any
 import sacrebleu
 from stored import machine, run_missing
 
-from transformer_lite import checkpoint, data, evaluation, runs
+from transformer_lite import checkpoint, data, evaluation, results, runs
 from transformer_lite.checkpoint import SavedModel
 from transformer_lite.data import Corpus, encode_pairs
 from transformer_lite.recipe import Recipe
 from transformer_lite.run_folder import METRICS, VALIDATION
 
 LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k-dot", "multi30k")
-RATES = (1e-3, 2e-3, 4e-3)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 RATE_STEPS = 234  # half an epoch
 BINS = ((1, 8), (9, 11), (12, 14), (15, 18), (19, 99))  # source words
 
@@ -129,6 +128,25 @@ def score(saved: SavedModel, corpus: Corpus, width: int = 1) -> dict[str, Any]:
     }
 
 
+def report() -> None:
+    """What is stored, as tables: the ladder and the longest run, and BLEU by source length."""
+    stored = [run for run in results.load("multi30k")["runs"] if run["rate"] is None]
+    print("recipe, seed               parameters    tokens  minutes  valid   test  beam 5  words")
+    for run in stored:
+        test = run["test"]
+        print(
+            f"{run['recipe'] + ', ' + str(run['seed']):26} {run['parameters']:10,}"
+            f" {run['target_tokens']:9,} {run['seconds'] / 60:8.1f} {run['valid_bleu']:6.2f}"
+            f" {test['greedy']['bleu']:6.2f} {test['beam of 5']['bleu']:7.2f}"
+            f" {test['greedy']['word_tokenised']:6.2f}"
+        )
+    print("test BLEU by source words  " + "".join(f"{f'{low}–{high}':>8}" for low, high in BINS))
+    for run in stored:
+        parts = run["test"]["greedy"]["by_source_length"]
+        name = f"{run['recipe']}, {run['seed']}"
+        print(f"{name:26} " + "".join(f"{part['bleu']:8.2f}" for part in parts))
+
+
 def words(text: str) -> list[str]:
     """Words and punctuation marks, lower-cased: what the published ladder counts (about)."""
     return re.findall(r"\w+|[^\w\s]", text.lower())
@@ -152,5 +170,5 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TQDM_MININTERVAL", "10")
     run_missing("multi30k", __doc__.splitlines()[0], settings(), run)
+    report()

@@ -30,7 +30,7 @@ def run_missing(
     chosen = [setting for setting in settings if arguments.only in str(setting)]
     if arguments.list:
         print("\n".join(map(str, chosen)))
-        return
+        raise SystemExit
     path = results.FOLDER / f"{name}.json"
     for setting in chosen:
         wanted = asdict(setting)
