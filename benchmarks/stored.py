@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -39,7 +40,7 @@ def run_missing(
             continue
         print(setting, flush=True)
         done = wanted | run(setting)
-        with FileLock(path.with_suffix(".lock")):
+        with FileLock(Path(tempfile.gettempdir()) / f"{name}.lock"):
             stored = json.loads(path.read_text()) if path.exists() else {"runs": []}
             stored["command"] = f"python benchmarks/{name}.py"
             stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
