@@ -5,10 +5,12 @@
     python benchmarks/multi30k.py --only multi30k-additive # some of them
 
 Every run is a recipe that ships with the package (`transformer-lite train RECIPE --seed SEED`), in
-a run folder under runs/benchmark, where it goes on if it was stopped. Each rate of the ladder was
-chosen among half-epoch runs by the loss on the validation sentences. Nothing is chosen by the test
-sentences: they are translated once, with the checkpoint of the lowest validation loss, and with the
-mean of the last checkpoints. Results go to transformer_lite/results/multi30k.json.
+a run folder under runs/benchmark, where it goes on if it was stopped. The learning rate of each
+step of the ladder is half of that which did best, by the loss on the validation sentences, in runs
+of half an epoch: a run ten times as long wants a lower one. Nothing is chosen by the test
+sentences: they are translated with the checkpoint of the lowest validation loss, and with the mean
+of the last ones.
+Results go to transformer_lite/results/multi30k.json.
 """
 
 import json
