@@ -35,7 +35,7 @@ PINS = {
     ],
     "labml-nn": [
         "labml-nn==0.5.1",  # the newest
-        "labml==0.5.3",  # its attention reports to this tracker; the newest
+        "labml==0.4.168",  # its attention calls tracker.debug, which labml 0.5.3 no longer has
         "pyyaml==6.0.3",  # the tracker's settings
     ],
     "joeynmt": [
