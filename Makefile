@@ -8,6 +8,7 @@
 #   make serve        show the site on http://localhost:8000
 #   make pocket-model  train the model that ships with the package again
 #   make bench        speed and memory beside torch.nn.Transformer and Marian, on two threads
+#                     (PEER=x-transformers, labml-nn or joeynmt in an environment of its own)
 #   make figures      draw the pictures in book/images again, from the package
 #   make site         build a copy for others into _build/site: REPOSITORY=https://... says where its
 #                     code is, SITE=https://... where its pages will be
@@ -63,7 +64,7 @@ pocket-model: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket_model.py
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/$(if $(PEER),peers.py $(PEER),speed.py)
 
 figures: $(INSTALLED)
 	$(BIN)/python book/figures/pocket_attention.py

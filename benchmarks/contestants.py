@@ -7,7 +7,7 @@ a real target token), clipping, and Adam in its fused form.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,21 @@ from transformer_lite.positions import sinusoidal
 VOCABULARY, WIDTH, HEADS, LAYERS, INNER, DROPOUT = 8000, 256, 8, 3, 1024, 0.1
 SMOOTHING = 0.1
 BEAM = 5  # prefixes kept
+
+
+class Contestant(Protocol):
+    """What `benchmarks/speed.py` asks of each."""
+
+    model: Any
+
+    def loss(self, batch: Batch, precision: str) -> Tensor:
+        """Mean loss of a real target token; `precision` is float32 or bfloat16."""
+        ...
+
+    @property
+    def decode(self) -> Callable[[Batch, int], Tensor] | None:
+        """Greedy decoding of so many tokens; None where there is none."""
+        ...
 
 
 def padded_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -193,7 +208,6 @@ class Marian:
         return found[:, 1:]
 
 
-Contestant = Ours | Torch | Marian
 YARDSTICK = "nn.Transformer"
 CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     YARDSTICK: Torch,

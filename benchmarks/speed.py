@@ -7,12 +7,13 @@
 
 The contestants take turns, round by round, after a warm-up: whatever else the machine does hits all
 of them. Two ratios are shown: of the medians, and of the minima, which other work disturbs least.
-Marian takes part where the library transformers is installed. How threads wait for each other is
-left as the package sets it (transformer_lite/threads.py): that is what its readers get, and it is
-the same for all.
+Marian takes part where the library transformers is installed; benchmarks/peers.py adds others, one
+at a time. How threads wait for each other is left as the package sets it
+(transformer_lite/threads.py): that is what its readers get, and it is the same for all.
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import subprocess
@@ -38,7 +39,9 @@ from contestants import (
     Contestant,
     Ours,
 )
+from peers import PEERS
 from stored import has_amx, machine
+from torch import Tensor
 
 from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import EOS
@@ -85,15 +88,15 @@ def training_step(contestant: Contestant, precision: str = "float32") -> Callabl
     return step
 
 
-def decoding(contestant: Contestant, pairs: int) -> Callable[[], None]:
+def decoding(decode: Callable[[Batch, int], Tensor], pairs: int) -> Callable[[], None]:
     """Greedy decoding of TOKENS tokens for every row; no row stops early."""
     batch = random_batch(pairs, seed=1)
 
-    def decode() -> None:
-        written = contestant.decode(batch, TOKENS)
+    def turn() -> None:
+        written = decode(batch, TOKENS)
         assert written.shape == (pairs, TOKENS), "a row stopped early"
 
-    return decode
+    return turn
 
 
 def interleaved(turns: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
@@ -141,7 +144,7 @@ def measure_memory(name: str) -> None:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
-    step = training_step(CONTESTANTS[name]())
+    step = training_step((CONTESTANTS | PEERS)[name]())
     before = peak()
     for _ in range(3):
         step()
@@ -178,8 +181,8 @@ def show(row: Row) -> None:
 def beam_row(ours: Ours, pairs: int, rounds: int) -> Row:
     """What a beam of BEAM costs, in greedy decodings of the same sentences."""
     batch = random_batch(pairs, seed=1)
-    turns = {
-        "greedy": decoding(ours, pairs),
+    turns: dict[str, Callable[[], None]] = {
+        "greedy": decoding(ours.decode, pairs),
         "beam": partial(ours.search, batch, TOKENS),
     }
     seconds = interleaved(turns, rounds)
@@ -192,11 +195,16 @@ def beam_row(ours: Ours, pairs: int, rounds: int) -> Row:
     return {"measure": f"beam of {BEAM}, batch {pairs}", "name": "ours", "times_greedy": cost}
 
 
-def compare(rounds: int) -> Row:
+def compare(rounds: int, peer: str | None) -> Row:
     """Run and print everything."""
     names = [name for name in CONTESTANTS if name != "Marian" or _installed("transformers")]
-    built = {name: CONTESTANTS[name]() for name in names}
     facts = machine()
+    command = "python benchmarks/speed.py --save"
+    if peer is not None:
+        names.append(peer)
+        facts[peer] = importlib.metadata.version(peer)
+        command = f"python benchmarks/peers.py {peer} --save"
+    built = {name: (CONTESTANTS | PEERS)[name]() for name in names}
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
     if "Marian" not in built:
         print("Marian takes no part: pip install transformers sentencepiece")
@@ -221,11 +229,16 @@ def compare(rounds: int) -> Row:
         steps = {name: training_step(one, precision) for name, one in built.items()}
         record(f"training step, {precision}", steps, rounds)
     del built["ours, own recipe"]  # another dropout changes nothing in decoding
+    for name, one in built.items():
+        if one.decode is None:
+            print(f"greedy decoding                {name}: no decoding")
     for pairs in (PAIRS, 1):
-        turns = {name: decoding(one, pairs) for name, one in built.items()}
+        turns = {name: decoding(one.decode, pairs) for name, one in built.items() if one.decode}
         record(f"greedy decoding, batch {pairs}", turns, max(3, rounds // 2))
     print("(nn.Transformer has no cache: its decoder runs again over all that is written)")
-    rows.extend(beam_row(built["ours"], pairs, max(3, rounds // 2)) for pairs in (PAIRS, 1))
+    ours = built["ours"]
+    assert isinstance(ours, Ours)
+    rows.extend(beam_row(ours, pairs, max(3, rounds // 2)) for pairs in (PAIRS, 1))
     peak, work = matrix_peak(), useful_operations()
     print(f"matrix product: {peak / 1e9:.0f} GFLOP/s; useful in a step: {work / 1e9:.1f} GFLOP")
     for row in rows[: len(counts)]:
@@ -237,7 +250,7 @@ def compare(rounds: int) -> Row:
         found["ratio"] = found["added"] / memory[YARDSTICK]["added"]
         print(f"  {name:18} {found['added']:6.0f}  {found['ratio']:.2f}   {found['peak']:6.0f}")
     return {
-        "command": "python benchmarks/speed.py --save", "machine": facts, "parameters": counts,
+        "command": command, "machine": facts, "parameters": counts,
         "rows": rows, "matrix_product": peak, "useful_operations": work, "memory": memory,
     }  # fmt: skip
 
@@ -268,7 +281,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=THREADS, help="CPU threads")
     parser.add_argument("--save", action="store_true", help=f"write {FILE.name}")
     parser.add_argument("--profile", action="store_true", help="where a step of ours goes")
-    parser.add_argument("--memory-of", choices=CONTESTANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--peer", choices=PEERS, help="one more, where benchmarks/peers.py put it")
+    parser.add_argument("--memory-of", choices=[*CONTESTANTS, *PEERS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*nested tensors")  # PyTorch, about its encoder
     torch.set_num_threads(arguments.threads)
@@ -279,9 +293,10 @@ def main() -> None:
     if arguments.profile:
         profile()
         return
-    found = compare(arguments.rounds)
+    found = compare(arguments.rounds, arguments.peer)
     if arguments.save:
-        FILE.write_text(json.dumps(found, indent=1) + "\n")
+        file = FILE.with_stem(f"speed-{arguments.peer}") if arguments.peer else FILE
+        file.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
