@@ -1,4 +1,4 @@
-"""Multi30k, German → English: learning rates, the ladder of models, an hour of training.
+"""Multi30k, German → English: learning rates, the ladder of models, longer runs.
 
     python benchmarks/multi30k.py                          # what is missing in the results file
     python benchmarks/multi30k.py --list                   # which runs there are
@@ -50,7 +50,7 @@ def settings() -> list[Setting]:
     rates = [Setting(recipe, rate=rate) for recipe in LADDER for rate in RATES]
     ladder = [Setting(recipe) for recipe in LADDER]
     seeds = [Setting("multi30k", seed) for seed in (2, 3)]
-    return [*rates, *ladder, *seeds, Setting("multi30k-hour")]
+    return [*rates, *ladder, *seeds, Setting("multi30k-ten"), Setting("multi30k-long")]
 
 
 def run(setting: Setting) -> dict[str, Any]:
