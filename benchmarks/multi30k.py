@@ -92,20 +92,29 @@ def run(setting: Setting) -> dict[str, Any]:
         for row in validation
     ]
     corpus = data.load("multi30k")
-    test = {"greedy": score(best, corpus), "beam of 5": score(best, corpus, width=5)}
+    translations = translate(best, corpus)
+    test = {
+        "greedy": score(translations, corpus),
+        "beam of 5": score(translate(best, corpus, width=5), corpus),
+    }
     count = recipe.validation.keep
     if count > 2:  # asked for in order to average
         mean = checkpoint.average(runs.checkpoints(folder)[-count:])
-        test[f"mean of {count} checkpoints"] = score(mean, corpus)
-        test[f"mean of {count} checkpoints, beam of 5"] = score(mean, corpus, width=5)
-    return found | {"curve": curve, "test": test}
+        name = f"mean of {count} checkpoints"
+        test[name] = score(translate(mean, corpus), corpus)
+        test[f"{name}, beam of 5"] = score(translate(mean, corpus, width=5), corpus)
+    return found | {"curve": curve, "test": test, "translations": translations}
 
 
-def score(saved: SavedModel, corpus: Corpus, width: int = 1) -> dict[str, Any]:
-    """Translate the test sentences and compare them with the references."""
+def translate(saved: SavedModel, corpus: Corpus, width: int = 1) -> list[str]:
+    """The test sentences in the model's words."""
     examples = encode_pairs(corpus.test, saved.source, saved.target)
     decoded = evaluation.decode_all(saved.model, examples, width=width)
-    texts = [saved.target.decode(one.tokens) for one in decoded]
+    return [saved.target.decode(one.tokens) for one in decoded]
+
+
+def score(texts: list[str], corpus: Corpus) -> dict[str, Any]:
+    """Compare translations of the test sentences with the references."""
     references = [pair.target for pair in corpus.test]
     bleu = evaluation.bleu(texts, references, lowercase=True)
     by_length = []
@@ -126,27 +135,39 @@ def score(saved: SavedModel, corpus: Corpus, width: int = 1) -> dict[str, Any]:
         "stutters_in_references": sum(stutters(text.lower()) for text in references),
         "words": sum(len(words(text)) for text in texts),
         "words_in_references": sum(len(words(text)) for text in references),
-        "translations": texts,
     }
 
 
 def report() -> None:
-    """What is stored, as tables: the ladder and the longest run, and BLEU by source length."""
-    stored = [run for run in results.load("multi30k")["runs"] if run["rate"] is None]
+    """What is stored, as tables: scores, BLEU by source length, BLEU by minutes of training."""
+    stored = {
+        f"{run['recipe']}, {run['seed']}": run
+        for run in results.load("multi30k")["runs"]
+        if run["rate"] is None
+    }
     print("recipe, seed               parameters    tokens  minutes  valid   test  beam 5  words")
-    for run in stored:
-        test = run["test"]
+    for name, run in stored.items():
+        greedy, beam, *means = run["test"].values()
         print(
-            f"{run['recipe'] + ', ' + str(run['seed']):26} {run['parameters']:10,}"
-            f" {run['target_tokens']:9,} {run['seconds'] / 60:8.1f} {run['valid_bleu']:6.2f}"
-            f" {test['greedy']['bleu']:6.2f} {test['beam of 5']['bleu']:7.2f}"
-            f" {test['greedy']['word_tokenised']:6.2f}"
+            f"{name:26} {run['parameters']:10,} {run['target_tokens']:9,}"
+            f" {run['seconds'] / 60:8.1f} {run['valid_bleu']:6.2f}"
+            f" {greedy['bleu']:6.2f} {beam['bleu']:7.2f} {greedy['word_tokenised']:6.2f}"
         )
+        if means:
+            print(f"{'  the mean of its last checkpoints':64}", end="")
+            print(f"{means[0]['bleu']:6.2f} {means[1]['bleu']:7.2f}")
+    print("stutters in 1,000 sentences, greedy and with a beam")
+    for name, run in stored.items():
+        greedy, beam, *_ = run["test"].values()
+        print(f"{name:26} {greedy['stutters']:5} {beam['stutters']:5}")
     print("test BLEU by source words  " + "".join(f"{f'{low}–{high}':>8}" for low, high in BINS))
-    for run in stored:
+    for name, run in stored.items():
         parts = run["test"]["greedy"]["by_source_length"]
-        name = f"{run['recipe']}, {run['seed']}"
         print(f"{name:26} " + "".join(f"{part['bleu']:8.2f}" for part in parts))
+    print("validation BLEU by minutes of training")
+    for name, run in stored.items():
+        points = (f"{one['seconds'] / 60:.1f}: {one['valid_bleu']:.1f}" for one in run["curve"])
+        print(f"{name:26} " + "  ".join(points))
 
 
 def words(text: str) -> list[str]:
@@ -162,8 +183,11 @@ def word_tokenised(texts: list[str], references: list[str]) -> float:
 
 
 def stutters(text: str) -> bool:
-    """Whether something of two letters or more is written twice in a row: "ter terrier"."""
-    return re.search(r"\b(\w{2,}) \1", text) is not None
+    """Whether a word begins with the whole word before it, or a letter stands four times in a row.
+
+    Such as "ter terrier", "a rock rock" or "a cccccc".
+    """
+    return re.search(r"\b(\w{2,}) \1|(\w)\2{3}", text) is not None
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
