@@ -105,7 +105,16 @@ def test_two_processes_follow_one_and_the_first_alone_speaks(
     assert "2 process(es)" in first and "best checkpoint: " in first and second == ""
     assert_follows(folder / "nothing", one)
     names = {path.name for path in (folder / "nothing").iterdir()}
-    assert names == {"recipe.json", "log.txt", "metrics.jsonl", "checkpoints", "run.lock"}
+    assert names == {
+        "recipe.json",
+        "log.txt",
+        "metrics.jsonl",
+        "validation.jsonl",
+        "checkpoints",
+        "run.lock",
+    }
+    rows = [(path / "validation.jsonl").read_text() for path in (folder / "nothing", one)]
+    assert rows[0].count("\n") == rows[1].count("\n") > 0, "only the first process writes"
     for name, times in (("starting:", 1), ("step 4: validation", 1), ("done;", 1)):
         assert (folder / "nothing" / "log.txt").read_text().count(name) == times
 
