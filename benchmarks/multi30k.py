@@ -1,6 +1,6 @@
 """Multi30k, German → English: learning rates, the ladder of models, longer runs.
 
-    python benchmarks/multi30k.py                          # what is missing in the results file
+    python benchmarks/multi30k.py                          # run what is missing; print the tables
     python benchmarks/multi30k.py --list                   # which runs there are
     python benchmarks/multi30k.py --only multi30k-additive # some of them
 

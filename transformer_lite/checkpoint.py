@@ -207,7 +207,8 @@ def load(folder: Path) -> SavedModel:
 def average(folders: Sequence[Path]) -> SavedModel:
     """One model whose weights are the mean of those of several checkpoints of one run.
 
-    The last checkpoints of a run lie around a minimum; their mean lies nearer to it.
+    Meant for the last checkpoints, which lie around one minimum. Whether the mean scores better
+    than the best of them has to be measured: after a rate that fell to 0 it need not.
 
     Raises:
         CheckpointError: there are no folders, one is damaged, or they hold different models.
