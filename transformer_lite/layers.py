@@ -186,11 +186,17 @@ class KeyValueCache:
         chosen = KeyValueCache(self.capacity)
         chosen.length = self.length
         if self.keys is not None and self.values is not None:
-            size = self.keys.shape[2]
-            filled = slice(None), slice(None), slice(self.length)
-            chosen.keys = self._room(self.keys[filled][rows], size, copy=self.length)
-            chosen.values = self._room(self.values[filled][rows], size, copy=self.length)
+            chosen.keys = self._chosen(self.keys, rows)
+            chosen.values = self._chosen(self.values, rows)
         return chosen
+
+    def _chosen(self, kept: Tensor, rows: Tensor) -> Tensor:
+        """These rows of what is kept, in new room of the same size; only the filled part moves."""
+        room = kept.new_empty(len(rows), *kept.shape[1:])
+        filled = slice(None), slice(None), slice(self.length)
+        # Straight to its place: beam search does this at every step and for every layer.
+        torch.index_select(kept[filled], 0, rows, out=room[filled])
+        return room
 
 
 class DecoderLayer(nn.Module):

@@ -143,6 +143,9 @@ def test_tokenizers_come_from_the_training_split_only() -> None:
     both, same = build_tokenizers(joint)
     assert both is same
     assert both.tokens(range(len(both)))[4:] == ["a", "b", "x"]
+    source, target = build_tokenizers(joint, joint=False)
+    assert source.tokens(range(len(source)))[4:] == ["a", "b"]
+    assert target.tokens(range(len(target)))[4:] == ["x"]
 
 
 def test_subword_options_reach_the_tokenizer() -> None:

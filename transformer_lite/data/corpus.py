@@ -39,13 +39,15 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Corpus:
 
 
 def build_tokenizers(
-    corpus: Corpus, *, vocab_size: int = 8000, lowercase: bool = False
+    corpus: Corpus, *, vocab_size: int = 8000, lowercase: bool = False, joint: bool = True
 ) -> tuple[Tokenizer, Tokenizer]:
     """Build the tokenizers of source and target from the TRAINING split only.
 
-    A joint corpus gets one tokenizer, the same object twice. `vocab_size` and `lowercase` are
-    for subwords; characters and words take every symbol that training shows. Raises ValueError
-    for a vocabulary too small for the characters of the corpus.
+    A joint corpus gets one tokenizer, the same object twice, unless `joint` is False: then each
+    side has its own, and the output layer no rows for words of the other language. `vocab_size`
+    (of each tokenizer) and `lowercase` are for subwords; characters and words take every symbol
+    that training shows. Raises ValueError for a vocabulary too small for the characters of the
+    corpus.
     """
 
     def train(texts: list[str]) -> Tokenizer:
@@ -57,7 +59,7 @@ def build_tokenizers(
 
     sources = [pair.source for pair in corpus.train]
     targets = [pair.target for pair in corpus.train]
-    if corpus.joint:
+    if corpus.joint and joint:
         shared = train(sources + targets)
         return shared, shared
     return train(sources), train(targets)
