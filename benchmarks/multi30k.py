@@ -31,6 +31,7 @@ from transformer_lite.recipe import Recipe
 from transformer_lite.run_folder import METRICS, VALIDATION
 
 LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k-dot", "multi30k")
+OTHERS = ("multi30k-untied", "multi30k-ten", "multi30k-twenty", "multi30k-forty")
 RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 RATE_STEPS = 234  # half an epoch
 BINS = ((1, 8), (9, 11), (12, 14), (15, 18), (19, 99))  # source words
@@ -50,7 +51,7 @@ def settings() -> list[Setting]:
     rates = [Setting(recipe, rate=rate) for recipe in LADDER for rate in RATES]
     ladder = [Setting(recipe) for recipe in LADDER]
     seeds = [Setting("multi30k", seed) for seed in (2, 3)]
-    return [*rates, *ladder, *seeds, Setting("multi30k-ten"), Setting("multi30k-long")]
+    return [*rates, *ladder, *seeds, *(Setting(recipe) for recipe in OTHERS)]
 
 
 def run(setting: Setting) -> dict[str, Any]:

@@ -68,4 +68,4 @@ class _ReluDropout(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         (output,) = ctx.saved_tensors
         gradient: Tensor = torch.ops.aten.threshold_backward(upstream, output, 0)
-        return gradient / (1 - ctx.p), None
+        return gradient.div_(1 - ctx.p), None

@@ -13,6 +13,7 @@ LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k
 STORED = results.load("multi30k")
 RUNS = {(run["recipe"], run["seed"]): run for run in STORED["runs"] if run["rate"] is None}
 TRIED = [run for run in STORED["runs"] if run["rate"] is not None]
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_recipe_was_run_and_the_transformer_with_three_seeds() -> None:
@@ -65,10 +66,9 @@ def test_the_stored_translations_score_as_stored(recipe: str, seed: int) -> None
 
 
 def test_the_readme_says_what_was_measured() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     for recipe in {recipe for recipe, _ in RUNS}:
         seeds = [run for (name, _), run in RUNS.items() if name == recipe]
-        (line,) = [line for line in readme.splitlines() if line.startswith(f"| `{recipe}` |")]
+        (line,) = [line for line in README.splitlines() if line.startswith(f"| `{recipe}` |")]
         figures = [
             f"{seeds[0]['parameters']:,}",
             f"{seeds[0]['target_tokens'] / 1e6:.1f} M",
@@ -83,6 +83,41 @@ def test_the_readme_says_what_was_measured() -> None:
             ),
         ]
         assert [cell.strip() for cell in line.split("|")[3:-1]] == figures
+
+
+def test_tying_makes_it_stutter() -> None:
+    tied, untied = Recipe.load("multi30k").to_dict(), Recipe.load("multi30k-untied").to_dict()
+    assert (tied["model"].pop("tie"), untied["model"].pop("tie")) == ("all", "none")
+    assert (tied["training"].pop("threads"), untied["training"].pop("threads")) == (2, 1)
+    assert tied == untied, "only the tying differs"
+    counts = [_greedy("multi30k", seed)["stutters"] for seed in (1, 2, 3)]
+    free = _greedy("multi30k-untied")["stutters"]
+    assert min(counts) > 4 * free
+    references = _greedy("multi30k-untied")["stutters_in_references"]
+    assert (
+        f"in {min(counts)} to {max(counts)} of its 1,000 test translations (three seeds); "
+        f"untied, in {free}; in the references, in {references}."
+    ) in README
+    for recipe in ("multi30k-twenty", "multi30k-forty"):
+        tokens = RUNS[recipe, 1]["target_tokens"] / 1e6
+        count = _greedy(recipe)["stutters"]
+        assert count < min(counts)
+        assert f"{count} after {tokens:.1f} million target tokens (`{recipe}`)" in README
+
+
+def test_a_vocabulary_of_its_own_makes_a_step_quicker() -> None:
+    small, large = Recipe.load("multi30k-ten"), Recipe.load("multi30k")
+    assert small.tokenizer["joint"] is False
+    assert small.model | {"tie": "all"} == large.model
+    times = [RUNS["multi30k", seed]["median_step_ms"] for seed in (1, 2, 3)]
+    own = RUNS["multi30k-ten", 1]["median_step_ms"]
+    assert own < min(times)
+    assert f"({own} ms instead of {min(times)} to {max(times)} at width 128)" in README
+
+
+def _greedy(recipe: str, seed: int = 1) -> dict[str, int]:
+    found: dict[str, int] = RUNS[recipe, seed]["test"]["greedy"]
+    return found
 
 
 def test_the_curve_is_one_of_time() -> None:
