@@ -37,3 +37,13 @@ def test_the_readme_says_what_a_beam_costs() -> None:
     many, one = (rows[f"beam of 5, batch {batch}"]["times_greedy"] for batch in (64, 1))
     text = f"A beam of five costs {many:.1f} times greedy decoding of 64 sentences, {one:.1f} times"
     assert text in README
+
+
+def test_the_readme_says_how_busy_the_products_keep_the_machine() -> None:
+    rows = stored(ROOT / "benchmarks" / "speed.json")["rows"]
+    (share,) = [
+        row["share_of_peak"]
+        for row in rows
+        if (row["measure"], row["name"]) == (MEASURES[0], "ours, own recipe")
+    ]
+    assert f"they run at {share:.0%} of the rate of a large product" in README
