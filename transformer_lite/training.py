@@ -162,12 +162,12 @@ class Trainer:
         config, step = self.config, self.steps_done + 1
         torch.manual_seed(seed_for(config.seed, step, distributed.rank()))
         batch = self._batch(self.steps_done).to(self.device)
+        self.optimizer.zero_grad()  # first: the old gradients make room for what the loss keeps
         share = self._loss(batch)  # of the summed loss: what this process's rows add
         total, tokens = distributed.totals(share.item(), float(batch.target_tokens))
         loss = total / tokens
         if not math.isfinite(loss):
             raise self._not_finite("loss", loss)
-        self.optimizer.zero_grad()
         # The processes' gradients are averaged, but those of a sum of losses have to be added.
         (share / tokens * distributed.process_count()).backward()
         # An infinite bound measures the norm and clips nothing.

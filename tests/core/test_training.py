@@ -230,6 +230,19 @@ def test_the_loss_reported_is_the_mean_over_real_tokens_before_the_update() -> N
     assert (result.step, result.rate) == (1, SHORT.peak_rate / 2)
 
 
+def test_the_old_gradients_are_gone_while_the_loss_is_formed() -> None:
+    """They are as large as the model, and the memory of a step is at its peak there."""
+    model = build("transformer, pre, sinusoidal")
+    trainer = Trainer(model, examples(), SHORT)
+    trainer.step()
+    held = []
+    model.output.register_forward_pre_hook(
+        lambda *_: held.extend(p for p in model.parameters() if p.grad is not None)
+    )
+    trainer.step()
+    assert held == []
+
+
 @pytest.mark.parametrize("clip", [0.0, 1e-3])
 def test_clipping_bounds_the_gradient(clip: float) -> None:
     model = build("rnn, dot, luong")
