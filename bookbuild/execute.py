@@ -44,12 +44,19 @@ def execute(notebook: NotebookNode, name: str) -> NotebookNode:
         # Sockets of the file system: nobody else on the machine can reach the kernel.
         manager = client.create_kernel_manager()
         manager.transport, manager.ip = "ipc", f"{profile}/kernel"
+        # What a cell writes arrives as its output. The rest is of use only if the kernel dies.
+        own_words = Path(profile, "stderr")
         try:
             # Folders of its own keep the author's start-up files and plot settings out.
             own = {"IPYTHONDIR": profile, "MATPLOTLIBRC": _plot_settings(profile)}
-            client.execute(env={**os.environ, **_SETTINGS, **own})
+            with own_words.open("wb") as stderr:
+                client.execute(env={**os.environ, **_SETTINGS, **own}, stderr=stderr)
         except (CellExecutionError, CellTimeoutError) as error:
             raise SourceError(f"{name}: a cell failed: {_COLOUR.sub('', str(error))}") from error
+        except RuntimeError as error:  # the kernel died, or never began
+            said = own_words.read_text(encoding="utf-8", errors="replace")
+            begun = f"code cells begun: {client.code_cells_executed}"
+            raise SourceError(f"{name}: {error} ({begun})\n{said}".rstrip()) from error
     # nbclient writes the exact versions of the machine that executed.
     result.metadata["language_info"] = notebook.metadata["language_info"]
     settle_widgets(result, name)

@@ -149,6 +149,33 @@ def test_a_cell_that_fails_is_shown(copy: Project, bookbuild) -> None:
     assert "KeyError: 'lost'" in result.stderr
 
 
+# Under pytest ipykernel does not take descriptor 2 for a cell's output: it is the kernel's own.
+OWN_WORD = """\
+import os; os.write(2, b"the kernel's own word")
+print(1 + 1)
+"""
+
+
+def test_what_only_the_kernel_says_is_no_output_and_no_message(copy: Project, bookbuild) -> None:
+    change(copy, "print(1 + 1)\n", OWN_WORD, "02-plain")
+    result = bookbuild(copy, "notebooks", "02-plain")
+    assert result.stderr == ""
+    assert chapter_cells(read(copy, "02-plain"))[0].outputs[0].text == "2\n"
+
+
+def test_a_cell_that_ends_the_kernel_is_an_error_with_the_kernels_words(
+    copy: Project, bookbuild
+) -> None:
+    change(copy, "print(1 + 1)\n", OWN_WORD + "os._exit(3)\n", "02-plain")
+    before = (copy.notebooks / "02-plain.ipynb").read_bytes()
+    result = bookbuild(copy, "notebooks", "02-plain")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: 02-plain: Kernel died (code cells begun: 2)\nthe kernel's own word\n"
+    )
+    assert (copy.notebooks / "02-plain.ipynb").read_bytes() == before
+
+
 def test_an_unknown_chapter_is_named(copy: Project, bookbuild) -> None:
     result = bookbuild(copy, "notebooks", "07-masks")
     assert result.returncode == 1
