@@ -31,7 +31,9 @@ from transformer_lite.recipe import Recipe
 from transformer_lite.run_folder import METRICS, VALIDATION
 
 LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k-dot", "multi30k")
-OTHERS = ("multi30k-untied", "multi30k-ten", "multi30k-twenty", "multi30k-forty")
+OTHERS = (
+    "multi30k-untied", "multi30k-ten", "multi30k-twenty", "multi30k-forty", "multi30k-decay",
+)  # fmt: skip
 RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 RATE_STEPS = 234  # half an epoch
 BINS = ((1, 8), (9, 11), (12, 14), (15, 18), (19, 99))  # source words

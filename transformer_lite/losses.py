@@ -104,7 +104,10 @@ class _InPieces(torch.autograd.Function):
                 of_bias += gradient.sum(0)
             gradient = gradient.to(weight.dtype)
             of_features[rows] = gradient @ weight
-            of_weight += gradient.t() @ features[rows]
+            if gradient.dtype == of_weight.dtype:
+                of_weight.addmm_(gradient.t(), features[rows])  # the sum, without a second matrix
+            else:
+                of_weight += gradient.t() @ features[rows]
         ctx.save_for_backward(of_features, of_weight, of_bias)
         return total
 

@@ -33,6 +33,9 @@ class TrainingConfig:
         label_smoothing: share ε of the target probability spread over all ids but `<pad>`.
         clip: largest norm of the gradient; 0 switches clipping off.
         betas, epsilon: Adam's; the paper's values.
+        weight_decay: λ; each update takes the share rate · λ away from every matrix, embeddings
+            included, beside what Adam does (Loshchilov & Hutter 2019, algorithm 2). Biases and the
+            gains of normalisations are vectors and keep theirs.
         seed: from which every random choice of the run derives.
         threads: CPU threads of each process; models of notebook size are fastest with one.
         precision: "float32", or "bfloat16" for the matrix products of the model. The weights, their
@@ -50,6 +53,7 @@ class TrainingConfig:
     clip: float = 1.0
     betas: tuple[float, float] = (0.9, 0.98)
     epsilon: float = 1e-9
+    weight_decay: float = 0.0
     seed: int = 0
     threads: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -59,7 +63,7 @@ class TrainingConfig:
         for name in ("steps", "batch_tokens", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
-        for name in ("warmup", "clip", "seed"):
+        for name in ("warmup", "clip", "weight_decay", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, but it is {getattr(self, name)}")
         if self.peak_rate <= 0:
@@ -141,9 +145,15 @@ class Trainer:
         self.examples = examples
         self.config = config
         self.steps_done = 0
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), betas=config.betas, eps=config.epsilon, fused=True
-        )
+        vectors: dict[str, Any] = {
+            "params": [parameter for parameter in model.parameters() if parameter.ndim < 2],
+            "weight_decay": 0.0,
+        }
+        matrices = {"params": [parameter for parameter in model.parameters() if parameter.ndim > 1]}
+        self.optimizer = torch.optim.AdamW(
+            [matrices, vectors], betas=config.betas, eps=config.epsilon,
+            weight_decay=config.weight_decay, fused=True,
+        )  # fmt: skip
         loss = BatchLoss(model, config.label_smoothing, config.precision)
         if config.compile:
             _check_compiler(self.device)

@@ -187,6 +187,21 @@ def test_a_run_can_be_taken_up_at_any_step() -> None:
         assert equal(weights(second.model), weights(unbroken))
 
 
+def test_weight_decay_takes_its_share_of_the_matrices_and_of_nothing_else() -> None:
+    """Beside what Adam does: θ ← θ − rate · λ · θ (Loshchilov & Hutter 2019, algorithm 2)."""
+    after = {}
+    for decay in (0.0, 0.5):
+        model = build("transformer, pre, learned").double()
+        before = weights(model)
+        fit(model, examples(), replace(SHORT, steps=1, weight_decay=decay), progress=False)
+        after[decay] = weights(model)
+    rate = learning_rate(1, SHORT)
+    for start, plain, decayed in zip(before, after[0.0], after[0.5], strict=True):
+        share = rate * 0.5 if start.ndim == 2 else 0.0
+        torch.testing.assert_close(decayed, plain - share * start)
+    assert {start.ndim for start in before} == {1, 2}
+
+
 def test_dropout_differs_from_step_to_step() -> None:
     config = TrainingConfig(steps=2, batch_tokens=1000, peak_rate=1e-12, warmup=0)
     model = build("transformer, pre, sinusoidal", dropout=0.5)
@@ -328,6 +343,7 @@ def test_every_model_can_learn_one_batch_by_heart(kind: str) -> None:
         ({"peak_rate": 0.0}, "peak_rate must be above 0"),
         ({"warmup": -1}, "warmup must be at least 0"),
         ({"clip": -1.0}, "clip must be at least 0"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0"),
         ({"seed": -1}, "seed must be at least 0"),
     ],
 )

@@ -115,6 +115,22 @@ def test_a_vocabulary_of_its_own_makes_a_step_quicker() -> None:
     assert f"({own} ms instead of {min(times)} to {max(times)} at width 128)" in README
 
 
+def test_weight_decay_is_all_that_differs() -> None:
+    names = ("multi30k-forty", "multi30k-decay")
+    plain, decayed = (Recipe.load(name).to_dict() for name in names)
+    shares = [tables["training"].pop("weight_decay") for tables in (plain, decayed)]
+    assert shares == [0.0, 0.2]
+    assert plain == decayed
+    before, after = (RUNS[name, 1] for name in names)
+    assert after["valid_loss"] < before["valid_loss"]
+    assert after["valid_bleu"] > before["valid_bleu"]
+    assert (
+        f"On the validation sentences its loss is {after['valid_loss']:.2f} instead of "
+        f"{before['valid_loss']:.2f}, its BLEU {after['valid_bleu']:.1f} instead of "
+        f"{before['valid_bleu']:.1f} (one seed each)."
+    ) in README
+
+
 def _greedy(recipe: str, seed: int = 1) -> dict[str, int]:
     found: dict[str, int] = RUNS[recipe, seed]["test"]["greedy"]
     return found
