@@ -256,18 +256,23 @@ def compare(rounds: int, peer: str | None) -> Row:
 
 
 def profile() -> None:
-    """Where the time of our training step goes, by operation of PyTorch, without its callees."""
-    step = training_step(CONTESTANTS["ours, own recipe"]())
-    for _ in range(2):
-        step()
-    with torch.profiler.profile() as found:
-        for _ in range(5):
-            step()
-    events = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
-    total = sum(one.self_cpu_time_total for one in events)
-    print(f"{total / 5000:.0f} ms a step, of which")
-    for one in events[:20]:
-        print(f"  {one.self_cpu_time_total / total:6.1%}  {one.count // 5:5} ×  {one.key}")
+    """Where our time goes, by operation of PyTorch, without its callees."""
+    ours = CONTESTANTS["ours, own recipe"]()
+    turns = {"training step": training_step(ours)}
+    if ours.decode is not None:
+        for pairs in (PAIRS, 1):
+            turns[f"greedy decoding, batch {pairs}"] = decoding(ours.decode, pairs)
+    for name, turn in turns.items():
+        for _ in range(2):
+            turn()
+        with torch.profiler.profile() as found:
+            for _ in range(5):
+                turn()
+        events = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
+        total = sum(one.self_cpu_time_total for one in events)
+        print(f"{name}: {total / 5000:.0f} ms, of which")
+        for one in events[:20]:
+            print(f"  {one.self_cpu_time_total / total:6.1%}  {one.count // 5:5} ×  {one.key}")
 
 
 def _installed(module: str) -> bool:
@@ -280,7 +285,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11, help="rounds of each measure")
     parser.add_argument("--threads", type=int, default=THREADS, help="CPU threads")
     parser.add_argument("--save", action="store_true", help=f"write {FILE.name}")
-    parser.add_argument("--profile", action="store_true", help="where a step of ours goes")
+    parser.add_argument("--profile", action="store_true", help="where our time goes")
     parser.add_argument("--peer", choices=PEERS, help="one more, where benchmarks/peers.py put it")
     parser.add_argument("--memory-of", choices=[*CONTESTANTS, *PEERS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
