@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
@@ -26,20 +26,19 @@ class Dropout(nn.Dropout):
         if x.device.type != "cpu":
             output: Tensor = super().forward(x)
             return output
-        return x * keep_mask(x, self.p)
+        # The gradient needs the mask alone: one byte a number, not four.
+        return (x * keep_mask(x, self.p)).mul_(1 / (1 - self.p))
 
 
-def keep_mask(x: Float[Tensor, "*batch D"], p: float) -> Float[Tensor, "*batch D"]:
-    """0 with probability p, else 1 / (1 − p), for each number of x; p holds to 1/65536.
+def keep_mask(x: Float[Tensor, "*batch D"], p: float) -> Bool[Tensor, "*batch D"]:
+    """False (drop it) with probability p for each number of x; p holds to 1/65536.
 
     PyTorch draws one number of 64 bits for each entry, which takes longer on a CPU than what a
     Transformer does with the entry. 16 bits are enough, so that one draw serves four entries.
     """
     draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
     bits = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
-    lowest = round(p * 65536) - 32768  # int16 begins at −32768
-    mask: Tensor = (bits >= lowest).to(x.dtype).mul_(1 / (1 - p))
-    return mask
+    return bits >= round(p * 65536) - 32768  # int16 begins at −32768
 
 
 def relu_dropout(x: Float[Tensor, "*batch D"], dropout: Dropout) -> Float[Tensor, "*batch D"]:
@@ -59,7 +58,7 @@ def relu_dropout(x: Float[Tensor, "*batch D"], dropout: Dropout) -> Float[Tensor
 class _ReluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        output = keep_mask(x, p).mul_(x).clamp_(min=0.0)
+        output = (x * keep_mask(x, p)).clamp_(min=0.0).mul_(1 / (1 - p))
         ctx.save_for_backward(output)
         ctx.p = p
         return output

@@ -1,16 +1,18 @@
 """Every fast form beside its plain one: same values, same gradients."""
 
+from typing import Any
+
 import pytest
 import torch
 from every_model import BOS, KINDS, TARGET_VOCAB, build, models, random_inputs
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from transformer_lite import losses
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
 from transformer_lite.data.vocabulary import PAD
-from transformer_lite.decoding import greedy
+from transformer_lite.decoding import beam, greedy, output_by_columns
 from transformer_lite.dropout import Dropout, keep_mask, relu_dropout
 from transformer_lite.layers import ACTIVATIONS, Activation, FeedForward
 from transformer_lite.losses import label_smoothed_loss, projected_loss
@@ -116,18 +118,29 @@ def test_the_loss_in_pieces_in_bfloat16_is_near(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
+def test_dropout_drops_its_share(p: float) -> None:
     """250,000 independent draws: the share is within five standard deviations of p."""
     torch.manual_seed(0)
     mask = keep_mask(torch.empty(500, 501)[:, 1:], p)
-    assert set(mask.unique().tolist()) == {0.0, torch.tensor(1 / (1 - p)).item()}
-    share = (mask == 0).float()
+    share = (~mask).float()
     spread = (p * (1 - p) / mask.numel()) ** 0.5
     assert abs(share.mean().item() - p) < 5 * spread
     # Four neighbours come from one draw: they must not know of each other.
     for distance in (1, 2, 3, 4):
         both = (share[:, distance:] * share[:, :-distance]).mean().item()
         assert abs(both - p * p) < 10 * spread
+
+
+def test_dropout_keeps_one_byte_a_number_for_the_gradient() -> None:
+    x, kept = torch.randn(40, 70, requires_grad=True), []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        Dropout(0.3)(x)
+    assert sum(one.nbytes for one in kept) == x.numel()
 
 
 def test_dropout_is_drawn_from_the_seed_and_does_nothing_in_evaluation() -> None:
@@ -185,6 +198,50 @@ def test_a_position_table_that_grew_in_decoding_serves_training_too() -> None:
     assert len(model.get_buffer("positions.table")) > 4
     model(*inputs).sum().backward()
     assert all(one.grad is not None for one in model.stack.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data(), seed=st.integers(0, 99))
+def test_the_output_matrix_by_columns_gives_the_same_logits(
+    kind: str, data: st.DataObject, seed: int
+) -> None:
+    model = data.draw(models(kind))
+    inputs = random_inputs(3, 4, 5, seed)
+    with torch.no_grad():
+        plain = model(*inputs)
+        with output_by_columns(model):
+            torch.testing.assert_close(model(*inputs), plain)
+
+
+@pytest.mark.parametrize("tie", ["none", "target"])
+@pytest.mark.parametrize("search", [greedy, beam])
+def test_decoding_reads_the_output_matrix_by_columns_and_leaves_it_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, search: Any, tie: str
+) -> None:
+    """The same memory with the same numbers after, so that training goes on as before."""
+    model = build("transformer, pre, learned", max_length=4, tie=tie)
+    inputs = random_inputs(2, 4, 3, seed=0)
+    weight, strides = model.output.weight, []
+
+    def watched(features: Tensor) -> Tensor:
+        strides.append(weight.stride())
+        return project(features)
+
+    project = model.project
+    monkeypatch.setattr(model, "project", watched)
+    rows, numbers = weight.data_ptr(), weight.detach().clone()
+    arguments = (model, inputs.source, inputs.source_mask)
+    search(*arguments, bos=BOS, eos=TARGET_VOCAB - 1, max_length=2)
+    with pytest.raises(ValueError, match="learned 4 positions"):  # an error on the way
+        search(*arguments, bos=BOS, eos=TARGET_VOCAB - 1, max_length=9)
+    assert len(strides) > 2
+    assert set(strides) == {(1, TARGET_VOCAB)}
+    assert weight.data_ptr() == rows
+    assert weight.stride() == (8, 1)
+    assert torch.equal(weight, numbers)
+    model(*inputs).sum().backward()
+    assert model.output.weight is weight
+    assert weight.grad is not None
 
 
 # Attention
