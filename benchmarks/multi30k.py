@@ -52,7 +52,7 @@ def settings() -> list[Setting]:
     """All runs."""
     rates = [Setting(recipe, rate=rate) for recipe in LADDER for rate in RATES]
     ladder = [Setting(recipe) for recipe in LADDER]
-    seeds = [Setting("multi30k", seed) for seed in (2, 3)]
+    seeds = [Setting("multi30k", 2), Setting("multi30k", 3), Setting("multi30k-decay", 2)]
     return [*rates, *ladder, *seeds, *(Setting(recipe) for recipe in OTHERS)]
 
 
