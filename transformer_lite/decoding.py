@@ -230,6 +230,9 @@ def output_by_columns(model: Model) -> Iterator[None]:
     """
     weight = model.output.weight
     rows = weight.data
+    if not rows.is_contiguous():  # a search in another thread has it so, and will put it back
+        yield
+        return
     try:
         with torch.inference_mode(False):  # what is made in that mode cannot stand in for it
             weight.data = rows.t().contiguous().t()

@@ -244,6 +244,19 @@ def test_decoding_reads_the_output_matrix_by_columns_and_leaves_it_as_it_was(
     assert weight.grad is not None
 
 
+def test_two_searches_at_once_leave_the_output_matrix_as_it_was() -> None:
+    """As in two threads: the second begins before the first ends, and ends after it."""
+    model = build("transformer, pre, sinusoidal")
+    rows = model.output.weight.data_ptr()
+    first, second = output_by_columns(model), output_by_columns(model)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert model.output.weight.data_ptr() == rows
+    assert model.output.weight.is_contiguous()
+
+
 # Attention
 
 
