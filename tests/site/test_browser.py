@@ -93,3 +93,15 @@ def test_colour_mode_can_be_switched(reader: Reader, address: str) -> None:
             button.click()
             seen.add(page.evaluate("document.documentElement.dataset.theme"))
     assert seen == {"light", "dark"}
+
+
+def test_links_to_the_source_cover_no_text(reader: Reader, address: str) -> None:
+    with reader.open(*DESKTOP) as page:
+        page.goto(address + "api/around.html")
+        links = page.locator("dt.sig .viewcode-link").all()
+        assert len(links) > 20
+        for link in links:
+            signature = link.locator("xpath=ancestor::dt").bounding_box()
+            box = link.bounding_box()
+            assert box is not None and signature is not None
+            assert box["y"] + box["height"] <= signature["y"] + signature["height"] + 1
