@@ -95,8 +95,9 @@ def test_colour_mode_can_be_switched(reader: Reader, address: str) -> None:
     assert seen == {"light", "dark"}
 
 
-def test_links_to_the_source_cover_no_text(reader: Reader, address: str) -> None:
-    with reader.open(*DESKTOP) as page:
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_links_to_the_source_cover_no_text(reader: Reader, address: str, size: Any) -> None:
+    with reader.open(*size) as page:
         page.goto(address + "api/around.html")
         links = page.locator("dt.sig .viewcode-link").all()
         assert len(links) > 20
