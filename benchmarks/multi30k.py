@@ -24,11 +24,12 @@ from typing import Any
 import sacrebleu
 from stored import machine, run_missing
 
-from transformer_lite import checkpoint, data, evaluation, results, runs
-from transformer_lite.checkpoint import SavedModel
+from transformer_lite import data, evaluation, results, runs
 from transformer_lite.data import Corpus, encode_pairs
-from transformer_lite.recipe import Recipe
-from transformer_lite.run_folder import METRICS, VALIDATION
+from transformer_lite.runs import checkpoint
+from transformer_lite.runs.checkpoint import SavedModel
+from transformer_lite.runs.folder import METRICS, VALIDATION
+from transformer_lite.runs.recipe import Recipe
 
 LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k-dot", "multi30k")
 OTHERS = (

@@ -9,8 +9,9 @@ the recipe beside it.
 import shutil
 from pathlib import Path
 
-from transformer_lite import checkpoint, runs
-from transformer_lite.recipe import Recipe
+from transformer_lite import runs
+from transformer_lite.runs import checkpoint
+from transformer_lite.runs.recipe import Recipe
 from transformer_lite.translator import SHIPPED
 
 RUN = Path("runs/pocket")

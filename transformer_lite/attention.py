@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from transformer_lite.dropout import Dropout
+from transformer_lite.fast.dropout import Dropout
+from transformer_lite.fast.packing import Packing, pack, unpack
 from transformer_lite.masks import masked_softmax
-from transformer_lite.packing import Packing, pack, unpack
 
 
 class AttentionRecord(dict[str, Tensor]):

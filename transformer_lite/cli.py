@@ -10,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from transformer_lite import checkpoint, data, distributed, evaluation, runs
+from transformer_lite import data, evaluation
 from transformer_lite.data import encode_pairs
 from transformer_lite.interop import load_marian
-from transformer_lite.recipe import Recipe, shipped_recipes
+from transformer_lite.runs import checkpoint, distributed
+from transformer_lite.runs import training_run as runs
+from transformer_lite.runs.recipe import Recipe, shipped_recipes
 from transformer_lite.translator import Translator
 
 app = typer.Typer(

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
-from transformer_lite.dropout import Dropout, relu_dropout
-from transformer_lite.packing import Packing
+from transformer_lite.fast.dropout import Dropout, relu_dropout
+from transformer_lite.fast.packing import Packing
 
 Norm = Literal["pre", "post"]
 Activation = Literal["relu", "gelu", "silu"]

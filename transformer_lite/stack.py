@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord
+from transformer_lite.fast.packing import Packing
 from transformer_lite.layers import (
     Activation,
     DecoderLayer,
@@ -17,7 +18,6 @@ from transformer_lite.layers import (
     initialise,
 )
 from transformer_lite.masks import causal_mask
-from transformer_lite.packing import Packing
 
 
 class EncoderDecoder(nn.Module):

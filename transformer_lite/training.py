@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from transformer_lite import distributed
 from transformer_lite.data.batching import Batch, Example, collate, epoch_batches
 from transformer_lite.losses import BatchLoss
 from transformer_lite.model import SequenceModel
+from transformer_lite.runs import distributed
 
 Model = SequenceModel[Any, Any]
 

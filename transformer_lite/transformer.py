@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import AttentionRecord
-from transformer_lite.dropout import Dropout
+from transformer_lite.fast.dropout import Dropout
+from transformer_lite.fast.packing import Packing
 from transformer_lite.layers import (
     ACTIVATIONS,
     Activation,
@@ -29,7 +30,6 @@ from transformer_lite.model import (
     look_up,
     regroup,
 )
-from transformer_lite.packing import Packing
 from transformer_lite.positions import LearnedPositions, SinusoidalPositions
 from transformer_lite.stack import EncoderDecoder
 

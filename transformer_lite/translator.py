@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite import checkpoint, runs
-from transformer_lite.checkpoint import CheckpointError, SavedModel
 from transformer_lite.data import EOS, SPECIALS, Example, collate
 from transformer_lite.data.pocket import label
 from transformer_lite.data.subword import WORD_START
 from transformer_lite.evaluation import decode_all
+from transformer_lite.runs import checkpoint
+from transformer_lite.runs import training_run as runs
+from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
 
-SHIPPED = {"pocket": Path(__file__).parent / "pocket"}
+SHIPPED = {"pocket": Path(__file__).parent / "data" / "pocket" / "model"}
 
 
 @dataclass(frozen=True)

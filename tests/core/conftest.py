@@ -1,6 +1,3 @@
-"""Lets the tests of this folder import `every_model`, which stands beside them."""
+"""A training run small enough for tests."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
+from run_fixtures import recipe, recipe_file, unbroken  # noqa: F401

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformer_lite.data import pocket_lexicon as lexicon
-from transformer_lite.data.hangul import PARTICLES, ends_in_consonant, particle, romanise
+from transformer_lite.data.pocket import lexicon
+from transformer_lite.data.pocket.hangul import PARTICLES, ends_in_consonant, particle, romanise
 
 SYLLABLES = st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3)
 NOUNS = [

@@ -7,9 +7,9 @@ from itertools import islice, pairwise
 import pytest
 
 from transformer_lite.data import Corpus, Pair, build_tokenizers, encode_pairs, load
-from transformer_lite.data import pocket_lexicon as lexicon
-from transformer_lite.data.pocket import LONGEST, gloss, glossary, sentences
-from transformer_lite.data.pocket_phrases import linearise, nominal, verbal
+from transformer_lite.data.pocket import lexicon
+from transformer_lite.data.pocket.corpus import LONGEST, gloss, glossary, sentences
+from transformer_lite.data.pocket.phrases import linearise, nominal, verbal
 
 SUBJECT_MARKS = {"은", "는", "이", "가"}
 OBJECT_MARKS = {"을", "를"}

@@ -13,11 +13,13 @@ import pytest
 import torch
 
 from transformer_lite.exercises import check
-from transformer_lite.exercises.catalogue import EXERCISES
+from transformer_lite.exercises.catalogue import discover
 from transformer_lite.exercises.checking import examine
 from transformer_lite.exercises.exercise import Arguments, Exercise
 from transformer_lite.exercises.running import same
 from transformer_lite.exercises.verdict import WIDTH
+
+EXERCISES = discover()
 
 RIGHT: dict[str, list[Callable[..., Any]]] = {
     **answers_bottleneck.RIGHT,

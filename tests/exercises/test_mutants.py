@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from transformer_lite.exercises.catalogue import EXERCISES
+from transformer_lite.exercises.catalogue import discover
 from transformer_lite.exercises.checking import examine
 from transformer_lite.exercises.exercise import Exercise
+
+EXERCISES = discover()
 
 OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,

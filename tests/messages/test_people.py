@@ -15,11 +15,11 @@ from transformer_lite import (
     evaluation,
     plots,
 )
-from transformer_lite.checkpoint import CheckpointError, SavedModel
+from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
 from transformer_lite.data import Example, WordTokenizer
 from transformer_lite.evaluation import alignment_error_rate, bleu, exact_match
+from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
 from transformer_lite.training import Trainer, TrainingConfig
-from transformer_lite.widgets import DecoderStepper
 
 WORDS = WordTokenizer.train(["the cat drinks milk", "the dog sees a cat"])
 

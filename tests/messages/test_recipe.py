@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from transformer_lite.recipe import Recipe
+from transformer_lite.runs.recipe import Recipe
 
 SMALLEST = '[task]\nname = "copy"\n[model]\nkind = "transformer"\n'
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from browsing import reader, serve  # noqa: F401 - fixtures for the tests of this folder
 
 ROOT = Path(__file__).resolve().parents[2]

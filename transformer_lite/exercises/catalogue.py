@@ -1,15 +1,26 @@
-"""All exercises by name; a chapter adds its own by standing in `CHAPTERS`."""
+"""All exercises by name; a chapter adds its own by having a module `exercises`."""
 
-from transformer_lite.exercises import additive, bottleneck, scoring
+import importlib
+import importlib.util
+import pkgutil
+from functools import cache
+
 from transformer_lite.exercises.exercise import Exercise
 
-CHAPTERS: tuple[tuple[Exercise, ...], ...] = (
-    bottleneck.EXERCISES,
-    additive.EXERCISES,
-    scoring.EXERCISES,
-)
+CHAPTERS = "transformer_lite.chapters"
 
-EXERCISES = {exercise.name: exercise for chapter in CHAPTERS for exercise in chapter}
+
+@cache
+def discover() -> dict[str, Exercise]:
+    """The exercises of every chapter, found by looking into the chapters' folders."""
+    found: dict[str, Exercise] = {}
+    package = importlib.import_module(CHAPTERS)
+    for chapter in pkgutil.iter_modules(package.__path__, f"{CHAPTERS}."):
+        name = f"{chapter.name}.exercises"
+        if importlib.util.find_spec(name):
+            module = importlib.import_module(name)
+            found |= {exercise.name: exercise for exercise in module.EXERCISES}
+    return found
 
 
 def find(name: object) -> Exercise:
@@ -18,9 +29,10 @@ def find(name: object) -> Exercise:
     Raises:
         ValueError: there is none; the message lists those there are.
     """
-    exercise = EXERCISES.get(name) if isinstance(name, str) else None
+    exercises = discover()
+    exercise = exercises.get(name) if isinstance(name, str) else None
     if exercise is None:
-        names = ", ".join(f'"{known}"' for known in EXERCISES)
+        names = ", ".join(f'"{known}"' for known in exercises)
         came = f'"{name}"' if isinstance(name, str) else f"an object of type {type(name).__name__}"
         raise ValueError(f"name: expected the name of an exercise, got {came}; there are {names}")
     return exercise

@@ -9,18 +9,20 @@ import traitlets
 
 from transformer_lite.palette import ROLES
 
-_FOLDER = Path(__file__).parent
+_PARTS = Path(__file__).parent / "parts"
 _COLOURS = "".join(f"--{role}:{colour};" for role, colour in ROLES.items())
 
 
-def front_end(name: str) -> tuple[str, str]:
-    """Module and style sheet of a widget: its own files behind the parts that all share.
+def front_end(chapter: Path) -> tuple[str, str]:
+    """Module and style sheet of a chapter's widget, its own files behind the parts that all share.
 
     Text, not paths: a page without a kernel has only what is stored with the widget, so a module
     cannot import another one.
     """
     module, style = (
-        "\n".join((_FOLDER / f"{part}{kind}").read_text("utf-8") for part in ("parts", name))
+        "\n".join(
+            file.with_suffix(kind).read_text("utf-8") for file in (_PARTS, chapter / "widget")
+        )
         for kind in (".js", ".css")
     )
     return module, f".transformer-lite{{{_COLOURS}}}\n{style}"

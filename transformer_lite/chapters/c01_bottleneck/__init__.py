@@ -1,0 +1,1 @@
+"""What chapter 01, the bottleneck, brings with it."""

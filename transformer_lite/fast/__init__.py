@@ -1,0 +1,1 @@
+"""Fast forms, each beside the plain form that it equals."""

@@ -1,0 +1,34 @@
+"""Results of runs too long for a page, as measured; each file names the command that made it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+CHAPTERS = Path(__file__).parent / "chapters"
+
+
+def load(name: str) -> dict[str, Any]:
+    """The stored results of `benchmarks/<name>.py`, with command and versions.
+
+    Raises:
+        ValueError: there is no such results file.
+    """
+    files = {path.stem: path for path in CHAPTERS.glob("c*/*.json")}
+    if name not in files:
+        known = ", ".join(sorted(files))
+        raise ValueError(f"there are no results {name!r}; there are {known}")
+    results: dict[str, Any] = json.loads(files[name].read_text(encoding="utf-8"))
+    return results
+
+
+def select(stored: dict[str, Any], **setting: object) -> list[dict[str, Any]]:
+    """All runs with this setting, such as every seed of it, in the order they were made.
+
+    Raises:
+        ValueError: no run has it.
+    """
+    runs = [run for run in stored["runs"] if setting.items() <= run.items()]
+    if not runs:
+        words = ", ".join(f"{name}={value!r}" for name, value in setting.items())
+        raise ValueError(f"no stored run has {words}; `{stored['command']}` lists them with --list")
+    return runs

@@ -1,0 +1,154 @@
+"""Recipes: everything that defines a training run, in one TOML file."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from transformer_lite.runs.checkpoint import KINDS
+from transformer_lite.data import LOADERS, build_tokenizers
+from transformer_lite.training import TrainingConfig
+
+SHIPPED = Path(__file__).parent / "recipes"
+# What a value may be where the default is of this type, and how to say so.
+TYPES: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a text"),
+    tuple: ((list, tuple), "a list"),
+}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How to watch a run.
+
+    Attributes:
+        every: steps between two validations; each one also writes a checkpoint.
+        sentences: validation pairs that are decoded freely for exact match and BLEU, at most.
+        keep: newest checkpoints that are kept, besides the best one. At least two: one is there
+            if the other gets damaged. Averaging takes more.
+    """
+
+    every: int = 500
+    sentences: int = 200
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.sentences < 1 or self.keep < 2:
+            raise ValueError(
+                "validation needs every ≥ 1, sentences ≥ 1 and keep ≥ 2, but they are "
+                f"{self.every}, {self.sentences} and {self.keep}"
+            )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run: which data, which tokenizer, which model, how to train.
+
+    Attributes:
+        task: `name` of the corpus and the options of `data.load`.
+        model: `kind` ("transformer" or "seq2seq") and fields of its configuration; the vocabulary
+            sizes come from the tokenizers.
+        training: see `TrainingConfig`.
+        tokenizer: options of `data.build_tokenizers`.
+        validation: see `Validation`.
+        longest: training pairs with more tokens than this on one side are left out; None keeps all.
+    """
+
+    task: dict[str, Any]
+    model: dict[str, Any]
+    training: TrainingConfig
+    tokenizer: dict[str, Any] = field(default_factory=dict)
+    validation: Validation = field(default_factory=Validation)
+    longest: int | None = None
+
+    @classmethod
+    def load(cls, name_or_path: str) -> "Recipe":
+        """Read a recipe that ships with the package, by name, or a TOML file, by path.
+
+        Raises:
+            ValueError: no such recipe, not TOML, or a table or key that no recipe has.
+        """
+        path = SHIPPED / f"{name_or_path}.toml"
+        if not path.is_file():
+            path = Path(name_or_path)
+        if not path.is_file():
+            raise ValueError(
+                f"there is no recipe {name_or_path!r}: give the path of a TOML file, or one of "
+                f"{', '.join(shipped_recipes())}"
+            )
+        try:
+            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"the recipe {path.name} cannot be used: {error}") from error
+
+    @classmethod
+    def from_dict(cls, tables: dict[str, Any]) -> "Recipe":
+        """A recipe from its tables; the inverse of `to_dict`.
+
+        Raises:
+            ValueError: a table or key that no recipe has, or a value of a wrong type.
+        """
+        _check_keys("a recipe", tables, [one.name for one in fields(cls)])
+        training = _table(tables, "training", TrainingConfig)
+        if "betas" in training:
+            training["betas"] = tuple(training["betas"])
+        models = {kind: configuration for kind, (configuration, _) in KINDS.items()}
+        return cls(
+            task=_table_of_one(tables, "task", "name", LOADERS),
+            model=_table_of_one(tables, "model", "kind", models),
+            training=TrainingConfig(**training),
+            tokenizer=_table(tables, "tokenizer", build_tokenizers),
+            validation=Validation(**_table(tables, "validation", Validation)),
+            longest=tables.get("longest"),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain tables, ready for JSON."""
+        tables = asdict(self)
+        tables["training"]["betas"] = list(self.training.betas)
+        return tables
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def _table(tables: dict[str, Any], name: str, takes: Callable[..., Any]) -> dict[str, Any]:
+    """One table, whose keys must be options that `takes` takes."""
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise ValueError(f"[{name}] must be a table, but it is {table!r}")
+    parameters = signature(takes).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    _check_keys(f"[{name}]", table, list(defaults))
+    for key, value in table.items():
+        types, words = TYPES.get(type(defaults[key]), (None, ""))  # a default of None says nothing
+        if types and type(value) not in types:
+            raise ValueError(f"[{name}] {key} must be {words}, but it is {value!r}")
+    return dict(table)
+
+
+def _table_of_one(
+    tables: dict[str, Any], name: str, key: str, choices: Mapping[str, Callable[..., Any]]
+) -> dict[str, Any]:
+    """One table, whose `key` chooses what its other keys belong to."""
+    table = tables.get(name)
+    if not isinstance(table, dict) or key not in table:
+        raise ValueError(f"a recipe needs the table [{name}] with the key {key!r}")
+    choice = table[key]
+    if choice not in choices:
+        raise ValueError(f"[{name}] {key} must be one of {', '.join(choices)}, not {choice!r}")
+    others = {other: value for other, value in table.items() if other != key}
+    return {key: choice} | _table({name: others}, name, choices[choice])
+
+
+def _check_keys(where: str, table: dict[str, Any], known: list[str]) -> None:
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ValueError(f"{where} has no key {', '.join(unknown)}; it may have {', '.join(known)}")
