@@ -2,8 +2,7 @@
 
 from transformer_lite import threads  # noqa: F401  (before anything that loads PyTorch)
 from transformer_lite.attention import AttentionRecord, MultiHeadAttention
-from transformer_lite.seq2seq import Seq2Seq
-from transformer_lite.seq2seq_config import Seq2SeqConfig
+from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
 from transformer_lite.translator import Translator
 

@@ -7,17 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from transformer_lite.fast.dropout import Dropout
-from transformer_lite.fast.packing import Packing, pack, unpack
+from transformer_lite.checks import check_share
 from transformer_lite.masks import masked_softmax
+from transformer_lite.scope import AttentionRecord, KeysValues, Rows, Scope
 
-
-class AttentionRecord(dict[str, Tensor]):
-    """Attention maps by name: "encoder.0.self", "decoder.1.self", "decoder.1.cross", …
-
-    Each map is Float[B, H, T, S] and its rows sum to 1 (or to 0 where a query may attend to
-    nothing). Row t belongs to the token being PRODUCED at t. Weights are recorded before dropout.
-    """
+__all__ = ["AttentionRecord", "MultiHeadAttention", "scaled_dot_product_attention"]
 
 
 def scaled_dot_product_attention(
@@ -42,8 +36,8 @@ def scaled_dot_product_attention(
     Source: Vaswani et al. 2017, equation 1.
     """
     _check(query, key, value, mask)
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
-    weights = masked_softmax(scores, mask)
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # ... T S
+    weights = masked_softmax(scores, mask)  # ... T S, rows sum to 1
     return weights @ value, weights
 
 
@@ -55,7 +49,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> No
         )
     if key.shape[-2] != value.shape[-2]:
         raise ValueError(
-            f"every key needs one value, but key is {tuple(key.shape)} "
+            f"every key must have one value, but key is {tuple(key.shape)} "
             f"and value is {tuple(value.shape)}"
         )
     if mask is None:
@@ -91,84 +85,45 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         if heads < 1 or d_model % heads:
             raise ValueError(
-                f"heads must divide d_model, but d_model={d_model} and heads={heads} "
-                f"leave {d_model % heads if heads > 0 else d_model} over"
+                f"heads must divide d_model, but they are heads={heads} and d_model={d_model}"
             )
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), but it is {dropout}")
+        check_share("dropout", dropout)
         self.heads = heads
-        self.dropout = Dropout(dropout)
         self.query = nn.Linear(d_model, d_model)
         self.key = nn.Linear(d_model, d_model)
         self.value = nn.Linear(d_model, d_model)
         self.output = nn.Linear(d_model, d_model)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(
         self,
-        query: Float[Tensor, "B T D"],
-        key: Float[Tensor, "B S D"],
-        value: Float[Tensor, "B S D"],
-        mask: Bool[Tensor, "..."] | None = None,
-        record: AttentionRecord | None = None,
-        name: str = "attention",
-    ) -> Float[Tensor, "B T D"]:
+        query: Float[Tensor, "*outside D"],
+        key: Float[Tensor, "*others D"],
+        value: Float[Tensor, "*others D"],
+        mask: Bool[Tensor, "..."] | Scope | None = None,
+    ) -> Float[Tensor, "*outside D"]:
         """Attend from every query to every key.
 
         Args:
-            query: the sequence that asks.
-            key, value: the sequence that answers (the same one in self-attention).
-            mask: True = may attend, broadcastable to `B H T S`.
-            record: where to put the weights; None takes the fused path, which never forms them.
-            name: the name of this map in `record`.
+            query: the sequence that asks, `B T D`.
+            key, value: the sequence that answers, `B S D` (the same one in self-attention).
+            mask: True = may attend, broadcastable to `B H T S`; or a whole `Scope`.
         """
-        return self.attend(query, *self.project(key, value), mask, record, name)
+        scope = mask if isinstance(mask, Scope) else Scope(mask)
+        queries = self.split(scope.queries.unpack(self.query(query)))  # B H T K
+        keys, values = self._keys_values(key, value, scope)  # B H S K
+        heads = self._attend(queries, keys, values, scope)  # B H T K
+        output: Tensor = self.output(scope.queries.pack(self.merge(heads)))  # B T D
+        return output
 
     def project(
-        self,
-        key: Float[Tensor, "*batch D"],
-        value: Float[Tensor, "*batch D"],
-        packing: Packing | None = None,
-    ) -> tuple[Float[Tensor, "B H S K"], Float[Tensor, "B H S K"]]:
-        """Keys and values of every head: the part that a decoder can keep between steps.
-
-        Args:
-            key, value: Float[B, S, D], or with a packing the real tokens alone, Float[N, D].
-            packing: where these tokens stand.
-        """
+        self, key: Float[Tensor, "*others D"], value: Float[Tensor, "*others D"], rows: Rows
+    ) -> KeysValues:
+        """Keys and values of every head, `B H S K`: the part that can be kept between steps."""
         return (
-            self.split(unpack(self.key(key), packing)),
-            self.split(unpack(self.value(value), packing)),
+            self.split(rows.unpack(self.key(key))),
+            self.split(rows.unpack(self.value(value))),
         )
-
-    def attend(
-        self,
-        query: Float[Tensor, "*batch D"],
-        key: Float[Tensor, "B H S K"],
-        value: Float[Tensor, "B H S K"],
-        mask: Bool[Tensor, "..."] | None = None,
-        record: AttentionRecord | None = None,
-        name: str = "attention",
-        packing: Packing | None = None,
-    ) -> Float[Tensor, "*batch D"]:
-        """Like `forward`, with keys and values that went through `project` already.
-
-        Args:
-            query: Float[B, T, D], or with a packing the real tokens alone, Float[N, D].
-            key, value, mask, record, name: as there.
-            packing: where the real tokens among the queries stand.
-        """
-        queries = self.split(unpack(self.query(query), packing))
-        if record is None and not self.dropout.active:
-            _check(queries, key, value, mask)
-            heads = F.scaled_dot_product_attention(queries, key, value, mask)
-        else:  # what is looked at or dropped has to be formed
-            heads, weights = scaled_dot_product_attention(queries, key, value, mask)
-            if record is not None:
-                record[name] = weights
-            if self.dropout.active:
-                heads = self.dropout(weights) @ value
-        output: Tensor = self.output(pack(self.merge(heads), packing))
-        return output
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T K"]:
         """Cut the WIDTH into heads; `view` before `transpose`, so that no position is cut."""
@@ -178,3 +133,21 @@ class MultiHeadAttention(nn.Module):
     def merge(self, heads: Float[Tensor, "B H T K"]) -> Float[Tensor, "B T D"]:
         """Lay the heads side by side again: the inverse of `split`."""
         return heads.transpose(1, 2).flatten(2)
+
+    def _keys_values(self, key: Tensor, value: Tensor, scope: Scope) -> KeysValues:
+        if scope.name in scope.known:
+            return scope.known[scope.name]
+        keys, values = self.project(key, value, scope.keys)
+        if scope.name in scope.caches:
+            return scope.caches[scope.name].append(keys, values)
+        return keys, values
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
+        dropping = self.training and self.dropout.p > 0
+        if scope.record is None and not dropping:  # nobody needs the weights: the fused form
+            _check(query, key, value, scope.mask)
+            return F.scaled_dot_product_attention(query, key, value, scope.mask)
+        heads, weights = scaled_dot_product_attention(query, key, value, scope.mask)
+        if scope.record is not None:
+            scope.record[scope.name] = scope.queries.maps(weights)
+        return self.dropout(weights) @ value if dropping else heads

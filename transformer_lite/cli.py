@@ -108,9 +108,12 @@ def train(
     """
     with plain_errors():
         chosen = Recipe.load(recipe)
-        given = {"steps": steps, "seed": seed, "precision": precision, "compile": compile or None}
+        given = {"steps": steps, "seed": seed, "precision": precision}
         changes: dict[str, Any] = {key: one for key, one in given.items() if one is not None}
         chosen = replace(chosen, training=replace(chosen.training, **changes))
+        if compile:
+            chosen = replace(chosen, machine=replace(chosen.machine, compile=True))
+            changes["compile"] = True
         folder = run or Path("runs") / Path(recipe).stem
         try:
             best = runs.train(chosen, folder, resume=resume, device=device)
@@ -151,21 +154,22 @@ def evaluate(
         corpus = data.load(**translator.task)
         pairs = corpus.test if split == "test" else corpus.valid
         examples = encode_pairs(pairs, translator.source, translator.target)
-        forced = evaluation.teacher_forced(translator.model, examples)
-        decoded = evaluation.decode_all(
-            translator.model, examples, width=beam, alpha=alpha, progress=True
-        )
-        exact = evaluation.exact_match(
-            [list(one.tokens) for one in decoded], [one.target for one in examples]
+        scores = evaluation.score(
+            translator.model,
+            examples,
+            beam_size=beam,
+            alpha=alpha,
+            to_text=None if corpus.units == "characters" else translator.target.decode,
+            references=[pair.target for pair in pairs],
+            lowercase=lowercase,
+            progress=True,
         )
         typer.echo(f"{corpus.name}, {split}: {len(pairs):,} pairs, beam {beam}")
-        typer.echo(f"loss            {forced.loss:.3f} nats a token (teacher forced)")
-        typer.echo(f"token accuracy  {forced.accuracy:.4f} (teacher forced)")
-        typer.echo(f"exact match     {exact:.4f} (free running)")
-        if corpus.units != "characters":
-            texts = [translator.target.decode(one.tokens) for one in decoded]
-            bleu = evaluation.bleu(texts, [pair.target for pair in pairs], lowercase=lowercase)
-            typer.echo(f"BLEU            {bleu.score:.2f}  [{bleu.signature}]")
+        typer.echo(f"loss            {scores.loss:.3f} nats a token (teacher forced)")
+        typer.echo(f"token accuracy  {scores.token_accuracy:.4f} (teacher forced)")
+        typer.echo(f"exact match     {scores.exact_match:.4f} (free running)")
+        if scores.bleu is not None:
+            typer.echo(f"BLEU            {scores.bleu.score:.2f}  [{scores.bleu.signature}]")
         if all(pair.sure for pair in pairs):
             errors = evaluation.alignment_by_layer(
                 translator.model,
@@ -194,7 +198,7 @@ def translate(
         sentences = text or [line.strip() for line in sys.stdin if line.strip()]
         if not sentences:
             raise ValueError("there is nothing to translate: give a sentence in quotation marks")
-        for translation in chosen_translator(model, marian)(sentences, width=beam):
+        for translation in chosen_translator(model, marian)(sentences, beam_size=beam):
             typer.echo(translation)
 
 
@@ -216,7 +220,7 @@ def explain(
     Example: transformer-lite explain "the cat eats an apple" --picture map.png
     """
     with plain_errors():
-        explanation = chosen_translator(model, marian).explain(text, width=beam)
+        explanation = chosen_translator(model, marian).explain(text, beam_size=beam)
         typer.echo(explanation.translation)
         typer.echo(explanation.as_text(name))
         if picture is not None:

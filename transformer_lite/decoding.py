@@ -64,7 +64,7 @@ def greedy(
         ValueError: `bos`, `eos` or `max_length` do not fit the model.
     """
     _check(model, bos, eos, max_length)
-    with evaluation_mode(model), output_by_columns(model):
+    with evaluation_mode(model):
         state = model.start(model.encode(source, source_mask), capacity=max_length)
         rows = len(source)
         token = torch.full((rows,), bos, device=source.device)
@@ -107,72 +107,74 @@ def beam(
     bos: int,
     eos: int,
     max_length: int,
-    width: int = 5,
+    beam_size: int = 5,
     alpha: float = 1.0,
 ) -> list[list[Hypothesis]]:
-    """Keep the `width` most probable prefixes of every sentence at every length.
+    """Keep the `beam_size` most probable prefixes of every sentence at every length.
 
-    A hypothesis that ends among the best `width` is set aside; a sentence is done when `width`
-    have ended, or at `max_length`, where the unfinished ones join the list. A width of 1 is greedy
+    A hypothesis that ends among the best `beam_size` is set aside; a sentence is done when as many
+    have ended, or at `max_length`, where the unfinished ones join the list. A beam of 1 is greedy
     decoding. A narrow beam CAN end with a less probable target than greedy decoding does.
 
     Args:
         model, source, source_mask, bos, eos, max_length: as in `greedy`.
-        width: number of prefixes kept; at least 1.
+        beam_size: number of prefixes kept; at least 1.
         alpha: exponent of the length penalty; 0 ranks by plain log probability.
 
     Returns:
-        For each source row up to `width` hypotheses, best score first, finished before unfinished.
+        For each source row up to `beam_size` hypotheses, finished before unfinished, best first.
 
     Raises:
-        ValueError: arguments that do not fit the model, or a width below 1.
+        ValueError: arguments that do not fit the model, or a `beam_size` below 1.
     """
     _check(model, bos, eos, max_length)
-    if width < 1:
-        raise ValueError(f"width must be at least 1, but it is {width}")
-    search = _Beam(len(source), width, bos, eos, alpha, source.device)
-    with evaluation_mode(model), output_by_columns(model):
+    if beam_size < 1:
+        raise ValueError(f"beam_size must be at least 1, but it is {beam_size}")
+    search = _Beam(len(source), beam_size, bos, eos, alpha, source.device)
+    with evaluation_mode(model):
         state = model.start(model.encode(source, source_mask), capacity=max_length)
-        state = state.select(torch.arange(len(source)).repeat_interleave(width).to(source.device))
+        state = state.select(
+            torch.arange(len(source)).repeat_interleave(beam_size).to(source.device)
+        )
         for _ in range(max_length):
             logits, state = model.step(state, search.last)
-            rows = search.extend(logits.float().log_softmax(-1))
-            if rows is None:
+            kept = search.extend(logits.float().log_softmax(-1))
+            if kept is None:
                 break
-            state = state.select(rows)
+            state = state.select(kept)
     return search.results()
 
 
 class _Beam:
-    """The prefixes of a batch: `live` sentences × `width` rows, side by side."""
+    """The prefixes of a batch: `live` sentences × `size` rows, side by side."""
 
     def __init__(
-        self, sentences: int, width: int, bos: int, eos: int, alpha: float, device: torch.device
+        self, sentences: int, size: int, bos: int, eos: int, alpha: float, device: torch.device
     ) -> None:
-        self.width, self.eos, self.alpha, self.device = width, eos, alpha, device
-        self.last = torch.full((sentences * width,), bos, device=device)
-        self.tokens = torch.empty(sentences * width, 0, dtype=torch.long, device=device)
+        self.size, self.eos, self.alpha, self.device = size, eos, alpha, device
+        self.last = torch.full((sentences * size,), bos, device=device)
+        self.tokens = torch.empty(sentences * size, 0, dtype=torch.long, device=device)
         # All rows of a sentence begin alike: only the first may be extended, or all stay alike.
-        self.totals = torch.full((sentences, width), -torch.inf, device=device)
+        self.totals = torch.full((sentences, size), -torch.inf, device=device)
         self.totals[:, 0] = 0.0
         self.live = list(range(sentences))
         self.ended: list[list[Hypothesis]] = [[] for _ in range(sentences)]
 
     def extend(self, log_probabilities: Float[Tensor, "N V"]) -> Int[Tensor, " M"] | None:
         """Add one token; returns the rows to go on with, or None when every sentence is done."""
-        sentences, width = self.totals.shape
+        sentences, size = self.totals.shape
         vocabulary = log_probabilities.shape[1]
-        scores = self.totals[:, :, None] + log_probabilities.view(sentences, width, vocabulary)
-        # Twice the width: even if half of these end, `width` prefixes are left to extend.
-        count = min(2 * width, width * vocabulary)
+        scores = self.totals[:, :, None] + log_probabilities.view(sentences, size, vocabulary)
+        # Twice the size: even if half of these end, `size` prefixes are left to extend.
+        count = min(2 * size, size * vocabulary)
         totals, places = scores.flatten(1).topk(count)
         tokens = places % vocabulary
-        rows = places // vocabulary + torch.arange(sentences, device=self.device)[:, None] * width
+        rows = places // vocabulary + torch.arange(sentences, device=self.device)[:, None] * size
         ends = tokens == self.eos
         self._set_aside(rows, totals, ends)
-        # The extensions to keep: the best `width` that do not end, still best first.
-        order = ends.to(torch.int8).argsort(dim=1, stable=True)[:, :width]
-        alive = [i for i, index in enumerate(self.live) if len(self.ended[index]) < width]
+        # The extensions to keep: the best `size` that do not end, still best first.
+        order = ends.to(torch.int8).argsort(dim=1, stable=True)[:, :size]
+        alive = [i for i, index in enumerate(self.live) if len(self.ended[index]) < size]
         if not alive:
             self.live = []
             return None
@@ -186,10 +188,10 @@ class _Beam:
         return chosen
 
     def _set_aside(self, rows: Tensor, totals: Tensor, ends: Tensor) -> None:
-        """Move what ended among the best `width` of each sentence to `ended`."""
-        for i, place in (ends[:, : self.width] & totals[:, : self.width].isfinite()).nonzero():
+        """Move what ended among the best `size` of each sentence to `ended`."""
+        for i, place in (ends[:, : self.size] & totals[:, : self.size].isfinite()).nonzero():
             ended = self.ended[self.live[i]]
-            if len(ended) < self.width:
+            if len(ended) < self.size:
                 tokens = [*self.tokens[rows[i, place]].tolist(), self.eos]
                 total = float(totals[i, place])
                 ended.append(_hypothesis(tokens, total, self.eos, self.alpha))
@@ -203,49 +205,29 @@ class _Beam:
                 total = float(self.totals[i, j])
                 self.ended[index].append(_hypothesis(prefix, total, self.eos, self.alpha))
         return [
-            sorted(one, key=lambda each: (each.finished, each.score), reverse=True)[: self.width]
+            sorted(one, key=lambda each: (each.finished, each.score), reverse=True)[: self.size]
             for one in self.ended
         ]
 
 
 @contextmanager
 def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
-    """Switch dropout off inside a `with` block, and back to what it was."""
-    mode = model.training
+    """Switch dropout off inside a `with` block, and every module back to what it was."""
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         yield
     finally:
-        model.train(mode)
-
-
-@contextmanager
-def output_by_columns(model: Model) -> Iterator[None]:
-    """Lay the output matrix [V, D] column by column in memory inside a `with` block.
-
-    Its numbers, its shape and its products stay the same. It is the largest matrix that a step
-    reads, and with few vectors to multiply it is the reading that takes the time: 8,000 × 256 by
-    one vector took 0.4 ms by columns and 0.9 by rows, other weights having been read between (two
-    cores, AVX2). Training gains nothing from columns, so the rows come back after.
-    """
-    weight = model.output.weight
-    rows = weight.data
-    if not rows.is_contiguous():  # a search in another thread has it so, and will put it back
-        yield
-        return
-    try:
-        with torch.inference_mode(False):  # what is made in that mode cannot stand in for it
-            weight.data = rows.t().contiguous().t()
-        yield
-    finally:
-        weight.data = rows
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def _check(model: Model, bos: int, eos: int, max_length: int) -> None:
     for name, value in (("bos", bos), ("eos", eos)):
         if not 0 <= value < model.target_vocab:
             raise ValueError(
-                f"{name}={value} lies outside the target vocabulary of {model.target_vocab} ids"
+                f"{name} must lie in the target vocabulary, 0 to {model.target_vocab - 1}, "
+                f"but it is {value}"
             )
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, but it is {max_length}")

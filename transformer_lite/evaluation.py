@@ -1,6 +1,6 @@
 """How good is a model? Loss, exact match, BLEU, alignment error."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -13,9 +13,9 @@ from torch import Tensor
 from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
 from transformer_lite.decoding import Hypothesis, beam, evaluation_mode, greedy
-from transformer_lite.losses import label_smoothed_loss
 from transformer_lite.model import SequenceModel
-from transformer_lite.training import progress_bar
+from transformer_lite.scope import AttentionRecord
+from transformer_lite.training import label_smoothed_loss, progress_bar
 
 Model = SequenceModel[Any, Any]
 Links = frozenset[tuple[int, int]]
@@ -86,7 +86,7 @@ def decode_all(
     model: Model,
     examples: Sequence[Example],
     *,
-    width: int = 1,
+    beam_size: int = 1,
     alpha: float = 1.0,
     progress: bool = False,
 ) -> list[Hypothesis]:
@@ -95,7 +95,7 @@ def decode_all(
     Args:
         model: any model of the contract.
         examples: encoded pairs; the targets are not looked at.
-        width: 1 decodes greedily, more by beam search.
+        beam_size: 1 decodes greedily, more by beam search.
         alpha: length penalty of the beam.
         progress: show a bar.
     """
@@ -104,12 +104,13 @@ def decode_all(
         for indices, batch in batches_by_length(model, examples):
             limit = longest_translation(batch.source.shape[1])
             source = (batch.source, batch.source_mask)
-            if width == 1:
+            if beam_size == 1:
                 found = greedy(model, *source, bos=BOS, eos=EOS, max_length=limit)
             else:
                 nbest = beam(
-                    model, *source, bos=BOS, eos=EOS, max_length=limit, width=width, alpha=alpha
-                )
+                    model, *source, bos=BOS, eos=EOS, max_length=limit,
+                    beam_size=beam_size, alpha=alpha,
+                )  # fmt: skip
                 found = [hypotheses[0] for hypotheses in nbest]
             for index, hypothesis in zip(indices, found, strict=True):
                 results[index] = hypothesis
@@ -171,6 +172,59 @@ def bleu(
     return Bleu(float(score.score), str(metric.get_signature()))
 
 
+@dataclass(frozen=True)
+class Scores:
+    """How good a model is on some pairs.
+
+    Attributes:
+        loss, token_accuracy: teacher forced, see `TeacherForced`.
+        exact_match: free running, see `exact_match`.
+        bleu: free running; None where it says nothing, as for strings of letters.
+    """
+
+    loss: float
+    token_accuracy: float
+    exact_match: float
+    bleu: Bleu | None
+
+
+def score(
+    model: Model,
+    examples: Sequence[Example],
+    *,
+    sentences: int | None = None,
+    beam_size: int = 1,
+    alpha: float = 1.0,
+    to_text: Callable[[Sequence[int]], str] | None = None,
+    references: Sequence[str] = (),
+    lowercase: bool = True,
+    progress: bool = False,
+) -> Scores:
+    """Score a model: teacher forced on all examples, free running on the first `sentences`.
+
+    Args:
+        model: any model of the contract.
+        examples: the encoded pairs.
+        sentences: how many are decoded; None takes all.
+        beam_size, alpha, progress: as for `decode_all`.
+        to_text: turns target ids into the text that BLEU compares; without it there is no BLEU.
+        references: the target texts of the examples, for BLEU.
+        lowercase: compare without case in BLEU.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    forced = teacher_forced(model, examples)
+    sample = examples[:sentences]
+    decoded = decode_all(model, sample, beam_size=beam_size, alpha=alpha, progress=progress)
+    exact = exact_match([list(one.tokens) for one in decoded], [one.target for one in sample])
+    found = None
+    if to_text is not None:
+        texts = [to_text(one.tokens) for one in decoded]
+        found = bleu(texts, references[: len(sample)], lowercase=lowercase)
+    return Scores(forced.loss, forced.accuracy, exact, found)
+
+
 def attention_links(weights: Float[Tensor, "T S"]) -> Links:
     """The alignment an attention map draws: each target token to the source token it weighs most.
 
@@ -226,7 +280,8 @@ def alignment_by_layer(
     found: dict[str, dict[int, Links]] = {}
     with evaluation_mode(model):
         for indices, batch in batches_by_length(model, examples):
-            _, record = model(batch.source, batch.source_mask, batch.target_in, need_weights=True)
+            record = AttentionRecord()
+            model.features(batch.source, batch.source_mask, batch.target_in, record)
             for name, maps in record.items():
                 if name.endswith(".cross"):
                     for row, index in enumerate(indices):

@@ -1,19 +1,19 @@
 """The model contract: what training, decoding, evaluation and plots may ask of any model.
 
-A recurrent network and a Transformer answer the same calls. Their states differ in nature: the
-state of a recurrent network keeps one size for ever, that of a Transformer (the key/value cache)
-grows with every token and forgets nothing.
+A recurrent network and a Transformer answer the same calls. Their states differ in nature: a
+recurrent network has a fixed-size state, that of a Transformer (the key/value cache) grows with
+every token and forgets nothing.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from transformer_lite.attention import AttentionRecord
-from transformer_lite.masks import check_source_mask, check_token_mask
+from transformer_lite.masks import check_source_mask
+from transformer_lite.scope import AttentionRecord
 
 
 class DecoderState(ABC):
@@ -47,7 +47,7 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
         source_vocab, target_vocab: number of token ids on each side.
     """
 
-    output: nn.Linear  # what `project` applies
+    output: nn.Linear  # from features to logits
 
     def __init__(self, source_vocab: int, target_vocab: int) -> None:
         super().__init__()
@@ -83,94 +83,49 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
     ) -> Float[Tensor, "B T D"]:
         """Teacher forcing up to the last hidden layer; `project` turns it into logits.
 
-        Apart from `project`, so that a loss may project real tokens only, in pieces.
+        Apart from `project`, so that a loss may project real tokens only.
         """
 
-    def token_features(
-        self,
-        source: Int[Tensor, "B S"],
-        source_mask: Bool[Tensor, "B S"],
-        target_in: Int[Tensor, "B T"],
-        target_mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "N D"]:
-        """The `features` of the N real target tokens alone, row after row: what a loss needs.
-
-        A model may have a faster way to them than through all positions.
-
-        Args:
-            source, source_mask, target_in: as for `features`.
-            target_mask: True = real token, padding on the right.
-        """
-        check_token_mask("target_mask", target_mask, "target_in", target_in)
-        return self.features(source, source_mask, target_in)[target_mask]
-
-    @abstractmethod
     def project(self, features: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
         """Logits over the target vocabulary."""
+        logits: Tensor = self.output(features)
+        return logits
 
-    @overload
     def step(
-        self, state: State, token: Int[Tensor, " N"], need_weights: Literal[False] = False
-    ) -> tuple[Float[Tensor, "N V"], State]: ...
-    @overload
-    def step(
-        self, state: State, token: Int[Tensor, " N"], need_weights: Literal[True]
-    ) -> tuple[Float[Tensor, "N V"], State, AttentionRecord]: ...
-    def step(self, state: State, token: Int[Tensor, " N"], need_weights: bool = False) -> Any:
-        """Feed one target token a row and return logits Float[N, V] for the next one.
+        self, state: State, token: Int[Tensor, " N"], record: AttentionRecord | None = None
+    ) -> tuple[Float[Tensor, "N V"], State]:
+        """Feed one target token a row and return logits for the next one, and the state after it.
 
         Args:
             state: from `start`, from the last `step`, or from `state.select`.
             token: the token just written (first `<bos>`), one a row of the state.
-            need_weights: also return the AttentionRecord of this step (T = 1).
-
-        Returns:
-            (logits, state), or (logits, state, record).
+            record: where to put the decoder's attention maps of this step (T = 1).
 
         Raises:
             ValueError: not one token a row, a token outside the target vocabulary, or a state
                 whose cache has gone on without it (a recurrent state can be used again).
         """
-        record = AttentionRecord() if need_weights else None
         features, state = self.advance(state, token, record)
-        logits = self.project(features)
-        return (logits, state) if record is None else (logits, state, record)
+        return self.project(features), state
 
-    @overload
     def forward(
         self,
         source: Int[Tensor, "B S"],
         source_mask: Bool[Tensor, "B S"],
         target_in: Int[Tensor, "B T"],
-        need_weights: Literal[False] = False,
-    ) -> Float[Tensor, "B T V"]: ...
-    @overload
-    def forward(
-        self,
-        source: Int[Tensor, "B S"],
-        source_mask: Bool[Tensor, "B S"],
-        target_in: Int[Tensor, "B T"],
-        need_weights: Literal[True],
-    ) -> tuple[Float[Tensor, "B T V"], AttentionRecord]: ...
-    def forward(
-        self,
-        source: Int[Tensor, "B S"],
-        source_mask: Bool[Tensor, "B S"],
-        target_in: Int[Tensor, "B T"],
-        need_weights: bool = False,
-    ) -> Any:
-        """Teacher forcing: logits Float[B, T, V]; row t predicts the token after `target_in[:, t]`.
+        record: AttentionRecord | None = None,
+    ) -> Float[Tensor, "B T V"]:
+        """Teacher forcing: row t of the logits predicts the token after `target_in[:, t]`.
 
-        Returns:
-            The logits, or (logits, record) with `need_weights=True`.
+        Args:
+            source, source_mask, target_in: see `SequenceModel`.
+            record: where to put the attention maps; without one they need not be formed.
 
         Raises:
             ValueError: shapes that do not fit, ids outside the vocabulary, a row without a real
                 token, or padding that is not on the right.
         """
-        record = AttentionRecord() if need_weights else None
-        logits = self.project(self.features(source, source_mask, target_in, record))
-        return logits if record is None else (logits, record)
+        return self.project(self.features(source, source_mask, target_in, record))
 
 
 def check_source(source: Tensor, source_mask: Tensor) -> None:

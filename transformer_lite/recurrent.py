@@ -1,52 +1,78 @@
-"""Recurrent decoders: the same cell, three places for the context.
+"""The recurrent decoders: where attention enters, and which state asks.
 
-`look(query)` gives every decoder its context, so that a decoder does not know where it comes from:
-from attention over the source, or, in a model without attention, always the same last encoder
-state. Shapes: words Float[N, T, E], recurrent state Float[L, N, D], features Float[N, T, D].
+Each decoder takes embedded words, its recurrent state and `attend`, which gives every query its
+context. It returns features, what `project` turns into logits, and the state after the last word.
+Shapes: words `N T E`, recurrent state `L N D`, queries, contexts and features `N T D`.
 """
 
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-Look = Callable[[Float[Tensor, "N T D"]], Float[Tensor, "N T D"]]
-Result = tuple[Float[Tensor, "N T D"], Float[Tensor, "L N D"]]
+from transformer_lite.masks import masked_softmax
+from transformer_lite.scores import Score, context
+from transformer_lite.windows import MonotonicWindow, PredictiveWindow
+
+Attend = Callable[[Float[Tensor, "N T D"]], Float[Tensor, "N T D"]]
 
 
-def recurrent_cell(width_in: int, hidden: int, layers: int, dropout: float) -> nn.GRU:
-    """A GRU of `layers` layers; PyTorch wants no dropout where there is nothing between layers."""
-    between = dropout if layers > 1 else 0.0
-    return nn.GRU(width_in, hidden, layers, batch_first=True, dropout=between)
+class Attention(nn.Module):
+    """Energies, weights, context: from a state of the decoder to what it reads of the source.
 
+    Args:
+        score: gives the energies.
+        window: where to look; None looks at the whole source.
 
-class PlainDecoder(nn.Module):
-    """No context at all: what the source said is in the state at the start, or it is lost.
-
-    Source: Sutskever et al. 2014.
+    Source: Bahdanau et al. 2015, equations 5 and 6; Luong et al. 2015, section 3.
     """
 
-    def __init__(self, d_embedding: int, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self, score: Score, window: MonotonicWindow | PredictiveWindow | None = None
+    ) -> None:
         super().__init__()
-        self.cell = recurrent_cell(d_embedding, hidden, layers, dropout)
+        self.score = score
+        self.window = window
 
     def forward(
         self,
-        words: Float[Tensor, "N T E"],
-        hidden: Float[Tensor, "L N D"],
-        fed: Float[Tensor, "N D"],
-        look: Look,
-    ) -> Result:
-        """Features of each position, and the state after the last one."""
-        outputs, hidden = self.cell(words, hidden)
-        return outputs, hidden
+        query: Float[Tensor, "B T D"],
+        prepared: Float[Tensor, "B S A"],
+        values: Float[Tensor, "B S D"],
+        mask: Bool[Tensor, "B S"],
+        position: Int[Tensor, "B T"],
+    ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T S"]]:
+        """The context of every query, and its weights.
+
+        Args:
+            query: the states that ask.
+            prepared: the encoder outputs, as `score.prepare` left them.
+            values: the encoder outputs.
+            mask: True = real token.
+            position: of the target token that each query is about to produce, from 0.
+        """
+        energies = self.score.energies(query, prepared)  # B T S
+        real = mask[:, None]  # B 1 S
+        if self.window is None:
+            weights = masked_softmax(energies, real)
+        elif isinstance(self.window, MonotonicWindow):
+            weights = self.window(energies, real, position)
+        else:
+            weights = self.window(energies, real, query)
+        return context(weights, values), weights
+
+
+def recurrent_cell(d_input: int, hidden: int, layers: int, dropout: float) -> nn.GRU:
+    """A GRU of `layers` layers; PyTorch wants no dropout where there is nothing between layers."""
+    between = dropout if layers > 1 else 0.0
+    return nn.GRU(d_input, hidden, layers, batch_first=True, dropout=between)
 
 
 class BahdanauDecoder(nn.Module):
     """The state BEFORE this step asks; the context enters the cell at this step.
 
-    With a `look` that always answers with the last encoder state this is Cho's decoder.
+    With an `attend` that always answers with the last encoder state this is Cho's decoder.
 
     Source: Bahdanau et al. 2015, appendix A.2 (their maxout is a tanh layer here); Cho et al. 2014.
     """
@@ -57,48 +83,36 @@ class BahdanauDecoder(nn.Module):
         self.combine = nn.Linear(hidden + hidden + d_embedding, hidden)
 
     def forward(
-        self,
-        words: Float[Tensor, "N T E"],
-        hidden: Float[Tensor, "L N D"],
-        fed: Float[Tensor, "N D"],
-        look: Look,
-    ) -> Result:
+        self, words: Float[Tensor, "N T E"], hidden: Float[Tensor, "L N D"], attend: Attend
+    ) -> tuple[Float[Tensor, "N T D"], Float[Tensor, "L N D"]]:
         """One step (T = 1), or many where the context is the same at every step."""
-        previous = hidden[-1][:, None]
-        context = look(previous).expand(-1, words.shape[1], -1)
-        outputs, hidden = self.cell(torch.cat([words, context], dim=-1), hidden)
-        features = torch.tanh(self.combine(torch.cat([outputs, context, words], dim=-1)))
+        previous = hidden[-1][:, None]  # N 1 D
+        c = attend(previous).expand(-1, words.shape[1], -1)  # N T D
+        states, hidden = self.cell(torch.cat([words, c], dim=-1), hidden)  # N T D, L N D
+        features = torch.tanh(self.combine(torch.cat([states, c, words], dim=-1)))  # N T D
         return features, hidden
 
 
 class LuongDecoder(nn.Module):
     """The state AFTER this step asks; the context joins behind the cell.
 
-    Features are the attentional vectors h̃ = tanh(W[context; state]). With input feeding the last
-    of them, `fed`, also enters the cell of the next step.
+    The features are the attentional vectors h̃ = tanh(W[context; state]). Since no state depends on
+    a context, any number of steps can be taken in one call, unless input feeding puts the last
+    attentional vector into the next word.
 
-    Source: Luong et al. 2015, equation 5 and section 3.3 (input feeding).
+    Source: Luong et al. 2015, equation 5.
     """
 
-    def __init__(
-        self, d_embedding: int, hidden: int, layers: int, dropout: float, input_feeding: bool
-    ) -> None:
+    def __init__(self, d_input: int, hidden: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.input_feeding = input_feeding
-        width_in = d_embedding + hidden if input_feeding else d_embedding
-        self.cell = recurrent_cell(width_in, hidden, layers, dropout)
+        self.cell = recurrent_cell(d_input, hidden, layers, dropout)
         self.combine = nn.Linear(hidden + hidden, hidden, bias=False)
 
     def forward(
-        self,
-        words: Float[Tensor, "N T E"],
-        hidden: Float[Tensor, "L N D"],
-        fed: Float[Tensor, "N D"],
-        look: Look,
-    ) -> Result:
-        """Any number of steps at once; with input feeding one (T = 1)."""
-        if self.input_feeding:
-            words = torch.cat([words, fed[:, None]], dim=-1)
-        outputs, hidden = self.cell(words, hidden)
-        features = torch.tanh(self.combine(torch.cat([look(outputs), outputs], dim=-1)))
+        self, words: Float[Tensor, "N T E"], hidden: Float[Tensor, "L N D"], attend: Attend
+    ) -> tuple[Float[Tensor, "N T D"], Float[Tensor, "L N D"]]:
+        """Any number of steps; with input feeding one (T = 1)."""
+        states, hidden = self.cell(words, hidden)  # N T D, L N D
+        c = attend(states)  # N T D
+        features = torch.tanh(self.combine(torch.cat([c, states], dim=-1)))  # N T D
         return features, hidden

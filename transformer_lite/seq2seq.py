@@ -1,15 +1,14 @@
 """The recurrent encoder–decoder, without attention and with every classic kind of it."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from transformer_lite.attention import AttentionRecord
-from transformer_lite.layers import ungroup
-from transformer_lite.masks import masked_softmax
+from transformer_lite.checks import check_at_least, check_choice, check_share
 from transformer_lite.model import (
     DecoderState,
     SequenceModel,
@@ -19,7 +18,8 @@ from transformer_lite.model import (
     look_up,
     regroup,
 )
-from transformer_lite.recurrent import BahdanauDecoder, LuongDecoder, PlainDecoder
+from transformer_lite.recurrent import Attention, BahdanauDecoder, LuongDecoder, recurrent_cell
+from transformer_lite.scope import AttentionRecord, Hypotheses
 from transformer_lite.scores import (
     AdditiveScore,
     DotScore,
@@ -27,10 +27,89 @@ from transformer_lite.scores import (
     LocationScore,
     ScaledDotScore,
     Score,
-    context,
 )
-from transformer_lite.seq2seq_config import Seq2SeqConfig
-from transformer_lite.windows import MonotonicWindow, PredictiveWindow, Window
+from transformer_lite.windows import MonotonicWindow, PredictiveWindow
+
+ScoreName = Literal["additive", "dot", "scaled_dot", "general", "location"]
+DecoderName = Literal["bahdanau", "luong"]
+ContextPlace = Literal["start", "each_step"]
+WindowName = Literal["monotonic", "predictive"]
+
+
+@dataclass(frozen=True)
+class Seq2SeqConfig:
+    """What defines a `Seq2Seq`.
+
+    Attributes:
+        source_vocab, target_vocab: number of token ids on each side.
+        attention: None, or the score: "additive", "dot", "scaled_dot", "general", "location".
+        decoder: which state asks. "bahdanau": the previous one, and the context enters the
+            recurrent cell at the same step. "luong": the state just computed, and the context
+            joins behind the cell.
+        context: without attention, where the one context enters: at the "start" (Sutskever et al.
+            2014) or at "each_step" (Cho et al. 2014).
+        input_feeding: with "luong", the attentional vector also enters the NEXT step's cell
+            (Luong et al. 2015, section 3.3).
+        window: None attends to the whole source (global attention); "monotonic" (local-m) and
+            "predictive" (local-p) to a window of it.
+        window_radius: R, how far a window reaches to both sides of its centre, in tokens.
+        bidirectional: two encoders, left-to-right and right-to-left, each hidden / 2 wide.
+        d_embedding: E, width of the embeddings.
+        hidden: D, width of encoder outputs, decoder state and features.
+        layers: L, number of recurrent layers in encoder and decoder.
+        score_width: hidden width of the additive score; None takes `hidden`.
+        longest_source: number of positions the location score knows, in tokens.
+        dropout: of embeddings, between recurrent layers, and of features.
+    """
+
+    source_vocab: int
+    target_vocab: int
+    attention: ScoreName | None = None
+    decoder: DecoderName = "bahdanau"
+    context: ContextPlace = "start"
+    input_feeding: bool = False
+    window: WindowName | None = None
+    window_radius: int = 10
+    bidirectional: bool = False
+    d_embedding: int = 64
+    hidden: int = 128
+    layers: int = 1
+    score_width: int | None = None
+    longest_source: int = 128
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, ["source_vocab", "target_vocab", "d_embedding", "hidden", "layers"])
+        check_share("dropout", self.dropout)
+        if self.attention is not None:
+            check_choice("attention", self.attention, ScoreName)
+        check_choice("decoder", self.decoder, DecoderName)
+        check_choice("context", self.context, ContextPlace)
+        if self.window is not None:
+            check_choice("window", self.window, WindowName)
+        if self.bidirectional and self.hidden % 2:
+            raise ValueError(
+                f"a bidirectional encoder halves hidden, but hidden={self.hidden} is odd"
+            )
+        if self.input_feeding and (self.attention is None or self.decoder != "luong"):
+            raise ValueError(
+                'input_feeding belongs to attention with decoder="luong"; in '
+                'decoder="bahdanau" the context enters the cell at the same step already'
+            )
+        if self.window is not None and self.attention is None:
+            raise ValueError(
+                f"window={self.window!r} belongs to attention, but there is none; choose a score"
+            )
+        if self.attention is not None and self.context != "start":
+            raise ValueError(
+                'context="each_step" belongs to attention=None: attention makes a fresh context '
+                "at every step by itself"
+            )
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether a step's input needs the step before, so that training loops over positions."""
+        return self.input_feeding or (self.attention is not None and self.decoder == "bahdanau")
 
 
 @dataclass(frozen=True)
@@ -51,13 +130,13 @@ class RecurrentMemory:
 
 @dataclass(frozen=True)
 class RecurrentState(DecoderState):
-    """One size for ever, however many tokens were written.
+    """A fixed-size state, however many tokens were written.
 
     Attributes:
         memory: of B sentences.
-        prepared: what the score made of the encoder outputs, Float[B, S, A]; empty without it.
+        prepared: what the score made of the encoder outputs, Float[B, S, A]; else the outputs.
         hidden: Float[L, N, D], the recurrent state, N = B · per_sentence.
-        fed: Float[N, D], the last attentional vector; zeros at the start.
+        attentional_vector: Float[N, D], the features of the last token; zeros at the start.
         position: of the next target token, from 0; a window may stand there.
         per_sentence: rows that share one sentence.
     """
@@ -65,7 +144,7 @@ class RecurrentState(DecoderState):
     memory: RecurrentMemory
     prepared: Tensor
     hidden: Tensor
-    fed: Tensor
+    attentional_vector: Tensor
     position: int
     per_sentence: int
 
@@ -83,7 +162,7 @@ class RecurrentState(DecoderState):
             memory=memory,
             prepared=prepared,
             hidden=self.hidden[:, rows],
-            fed=self.fed[rows],
+            attentional_vector=self.attentional_vector[rows],
             per_sentence=per_sentence,
         )
 
@@ -98,17 +177,16 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         super().__init__(config.source_vocab, config.target_vocab)
         self.config = config
         hidden, embedding = config.hidden, config.d_embedding
-        between = config.dropout if config.layers > 1 else 0.0
         directions = 2 if config.bidirectional else 1
         self.source_embedding = nn.Embedding(config.source_vocab, embedding)
         self.target_embedding = nn.Embedding(config.target_vocab, embedding)
         self.encoder = nn.GRU(
             embedding, hidden // directions, config.layers, batch_first=True,
-            dropout=between, bidirectional=config.bidirectional,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+            bidirectional=config.bidirectional,
         )  # fmt: skip
         self.bridge = nn.Linear(hidden, hidden)
-        self.score = _score(config)
-        self.window = _window(config)
+        self.attention = _attention(config)
         self.decoder = _decoder(config)
         self.output = nn.Linear(hidden, config.target_vocab)
         self.dropout = nn.Dropout(config.dropout)
@@ -118,32 +196,34 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
     ) -> RecurrentMemory:
         """See `SequenceModel.encode`. Packing makes the last state that of the last REAL token."""
         check_source(source, source_mask)
-        embedded = self.dropout(look_up(self.source_embedding, source, "source"))
+        words = self.dropout(look_up(self.source_embedding, source, "source"))  # B S E
         lengths = source_mask.sum(1).cpu()
-        packed = pack_padded_sequence(embedded, lengths, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
         packed_outputs, last = self.encoder(packed)
         outputs, _ = pad_packed_sequence(
             packed_outputs, batch_first=True, total_length=source.shape[1]
-        )
+        )  # B S D
         if self.config.bidirectional:
             # L·2 B D/2 → L B D: both directions of a layer side by side.
             last = torch.cat([last[0::2], last[1::2]], dim=-1)
         return RecurrentMemory(outputs, source_mask, last)
 
     def start(self, memory: RecurrentMemory, capacity: int | None = None) -> RecurrentState:
-        """See `SequenceModel.start`; a recurrent state needs no capacity."""
-        hidden = torch.tanh(self.bridge(memory.last))
-        prepared = memory.outputs if self.score is None else self.score.prepare(memory.outputs)
-        fed = torch.zeros_like(hidden[-1])
-        return RecurrentState(memory, prepared, hidden, fed, position=0, per_sentence=1)
+        """See `SequenceModel.start`; a recurrent state has one size and needs no capacity."""
+        hidden = torch.tanh(self.bridge(memory.last))  # L B D
+        prepared = memory.outputs
+        if self.attention is not None:
+            prepared = self.attention.score.prepare(memory.outputs)  # B S A
+        nothing = torch.zeros_like(hidden[-1])  # B D
+        return RecurrentState(memory, prepared, hidden, nothing, position=0, per_sentence=1)
 
     def advance(
         self, state: RecurrentState, token: Int[Tensor, " N"], record: AttentionRecord | None
     ) -> tuple[Float[Tensor, "N D"], RecurrentState]:
         """See `SequenceModel.advance`."""
-        check_token(token, len(state.fed))
-        embedded = self.dropout(look_up(self.target_embedding, token[:, None], "token"))
-        features, after = self._decode(state, embedded, record)
+        check_token(token, state.hidden.shape[1])
+        words = self.dropout(look_up(self.target_embedding, token[:, None], "token"))  # N 1 E
+        features, after = self._decode(state, words, record)
         return features[:, 0], after
 
     def features(
@@ -156,24 +236,19 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         """See `SequenceModel.features`."""
         state = self.start(self.encode(source, source_mask))
         check_target(source, target_in)
-        embedded = self.dropout(look_up(self.target_embedding, target_in, "target_in"))
-        if not self.config.one_by_one:
-            return self._decode(state, embedded, record)[0]
-        features, records = [], []
-        for position in range(target_in.shape[1]):
-            here = AttentionRecord() if record is not None else None
-            step, state = self._decode(state, embedded[:, position : position + 1], here)
-            features.append(step)
-            records.append(here)
+        words = self.dropout(look_up(self.target_embedding, target_in, "target_in"))  # B T E
+        if not self.config.needs_loop:
+            return self._decode(state, words, record)[0]
+        steps: list[Tensor] = []
+        records: list[AttentionRecord] = []
+        for word in words.split(1, dim=1):  # B 1 E
+            records.append(AttentionRecord())
+            features, state = self._decode(state, word, records[-1])
+            steps.append(features)
         if record is not None:
-            for name in records[0] or {}:
-                record[name] = torch.cat([one[name] for one in records if one], dim=2)
-        return torch.cat(features, dim=1)
-
-    def project(self, features: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
-        """See `SequenceModel.project`."""
-        logits: Tensor = self.output(features)
-        return logits
+            for name in records[0]:
+                record[name] = torch.cat([one[name] for one in records], dim=2)  # B H T S
+        return torch.cat(steps, dim=1)
 
     def _decode(
         self,
@@ -182,14 +257,23 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         record: AttentionRecord | None,
     ) -> tuple[Float[Tensor, "N T D"], RecurrentState]:
         """Features of T target tokens and the state after them."""
-        features, hidden = self.decoder(
-            words, state.hidden, state.fed, lambda query: self._look(state, query, record)
+        if self.config.input_feeding:  # T = 1
+            words = torch.cat([words, state.attentional_vector[:, None]], dim=-1)
+        if isinstance(self.decoder, nn.GRU):
+            features, hidden = self.decoder(words, state.hidden)
+        else:
+            features, hidden = self.decoder(
+                words, state.hidden, lambda query: self._attend(state, query, record)
+            )
+        after = replace(
+            state,
+            hidden=hidden,
+            attentional_vector=features[:, -1],
+            position=state.position + words.shape[1],
         )
-        position = state.position + words.shape[1]
-        after = replace(state, hidden=hidden, fed=features[:, -1], position=position)
         return self.dropout(features), after
 
-    def _look(
+    def _attend(
         self,
         state: RecurrentState,
         query: Float[Tensor, "N T D"],
@@ -197,55 +281,52 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
     ) -> Float[Tensor, "N T D"]:
         """The context of every query: by attention, or else the last encoder state each time."""
         memory = state.memory
-        if self.score is None:
-            last = memory.last[-1].repeat_interleave(state.per_sentence, dim=0)
+        if self.attention is None:
+            last = memory.last[-1].repeat_interleave(state.per_sentence, dim=0)  # N D
             return last[:, None].expand_as(query)
-        # The rows of one sentence are further queries to the same keys: no copies.
-        queries = query.reshape(len(memory.mask), -1, query.shape[2])
-        energies = self.score.energies(queries, state.prepared)
-        mask = memory.mask[:, None]
-        if self.window is None:
-            weights = masked_softmax(energies, mask)
-        else:
-            positions = state.position + torch.arange(query.shape[1], device=query.device)
-            positions = positions.expand(query.shape[:2]).reshape(queries.shape[:2])
-            weights = self.window(energies, mask, queries, positions)
+        rows = Hypotheses(len(memory.mask), len(query))
+        queries = rows.unpack(query)  # B g·T D
+        positions = state.position + torch.arange(query.shape[1], device=query.device)
+        positions = positions.repeat(state.per_sentence).expand(queries.shape[:2])  # B g·T
+        context, weights = self.attention(
+            queries, state.prepared, memory.outputs, memory.mask, positions
+        )
         if record is not None:
-            record["decoder.0.cross"] = ungroup(weights[:, None], len(query))
-        return context(weights, memory.outputs).reshape(query.shape)
+            record["decoder.0.cross"] = rows.maps(weights[:, None])  # N 1 T S
+        return rows.pack(context)
 
 
-def _decoder(config: Seq2SeqConfig) -> nn.Module:
-    sizes = (config.d_embedding, config.hidden, config.layers, config.dropout)
-    if config.attention is None and config.context == "start":
-        return PlainDecoder(*sizes)
-    if config.attention is not None and config.decoder == "luong":
-        return LuongDecoder(*sizes, config.input_feeding)
-    return BahdanauDecoder(*sizes)
-
-
-def _score(config: Seq2SeqConfig) -> Score | None:
+def _attention(config: Seq2SeqConfig) -> Attention | None:
     width = config.hidden
+    score: Score
     match config.attention:
         case None:
             return None
         case "additive":
-            return AdditiveScore(width, width, config.score_width or width)
+            score = AdditiveScore(width, width, config.score_width or width)
         case "dot":
-            return DotScore()
+            score = DotScore()
         case "scaled_dot":
-            return ScaledDotScore()
+            score = ScaledDotScore()
         case "general":
-            return GeneralScore(width, width)
+            score = GeneralScore(width, width)
         case "location":
-            return LocationScore(width, config.longest_source)
-
-
-def _window(config: Seq2SeqConfig) -> Window | None:
+            score = LocationScore(width, config.longest_source)
     match config.window:
         case None:
-            return None
+            return Attention(score)
         case "monotonic":
-            return MonotonicWindow(config.window_radius)
+            return Attention(score, MonotonicWindow(config.window_radius))
         case "predictive":
-            return PredictiveWindow(config.hidden, config.window_radius)
+            return Attention(score, PredictiveWindow(width, config.window_radius))
+
+
+def _decoder(config: Seq2SeqConfig) -> nn.GRU | BahdanauDecoder | LuongDecoder:
+    """Without attention and with the context at the start, the decoder is a GRU and no more."""
+    embedding, others = config.d_embedding, (config.hidden, config.layers, config.dropout)
+    if config.attention is None and config.context == "start":
+        return recurrent_cell(embedding, *others)
+    if config.attention is not None and config.decoder == "luong":
+        fed = config.hidden if config.input_feeding else 0
+        return LuongDecoder(embedding + fed, *others)
+    return BahdanauDecoder(embedding, *others)

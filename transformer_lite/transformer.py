@@ -1,26 +1,22 @@
-"""The Transformer: embeddings and positions around an encoder–decoder stack."""
+"""The Transformer, from top to bottom: feed-forward, residual connection, layers, stacks, model.
+
+Vaswani et al. 2017, "Attention Is All You Need", figure 1. What an attention may see is handed down
+as a `Scope`, in the place of a mask.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from transformer_lite.attention import AttentionRecord
-from transformer_lite.fast.dropout import Dropout
-from transformer_lite.fast.packing import Packing
-from transformer_lite.layers import (
-    ACTIVATIONS,
-    Activation,
-    KeysValues,
-    KeyValueCache,
-    Norm,
-    initialise,
-)
-from transformer_lite.masks import check_token_mask
+from transformer_lite.attention import MultiHeadAttention
+from transformer_lite.checks import check_at_least, check_choice, check_share
+from transformer_lite.masks import causal_mask
 from transformer_lite.model import (
     DecoderState,
     SequenceModel,
@@ -31,7 +27,24 @@ from transformer_lite.model import (
     regroup,
 )
 from transformer_lite.positions import LearnedPositions, SinusoidalPositions
-from transformer_lite.stack import EncoderDecoder
+from transformer_lite.scope import (
+    AttentionRecord,
+    Hypotheses,
+    KeysValues,
+    KeyValueCache,
+    Rows,
+    Scope,
+)
+
+Norm = Literal["pre", "post"]
+Activation = Literal["relu", "gelu", "silu"]
+Positions = Literal["sinusoidal", "learned"]
+Tie = Literal["none", "target", "all"]
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
 
 
 @dataclass(frozen=True)
@@ -47,8 +60,9 @@ class TransformerConfig:
         dropout: of embeddings and sublayers.
         attention_dropout: of attention weights; None takes `dropout`.
         norm: "pre" or "post" (the paper).
-        final_norm: one more normalisation after each stack; None means: with "pre" only.
-        activation: "relu" (the paper), "gelu" or "silu".
+        final_norm: one more normalisation after each stack; None means: with "pre" only, where
+            nothing else bounds the sum of the residual connections.
+        activation: "relu" (the paper), "gelu" or "silu" (x σ(x), also called swish).
         positions: "sinusoidal" (the paper) or "learned".
         max_length: longest input of learned positions, in tokens; sines have no limit.
         tie: which embedding matrices are one: "none", "target" (target embedding and output) or
@@ -68,34 +82,30 @@ class TransformerConfig:
     norm: Norm = "pre"
     final_norm: bool | None = None
     activation: Activation = "relu"
-    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    positions: Positions = "sinusoidal"
     max_length: int = 256
-    tie: Literal["none", "target", "all"] = "target"
+    tie: Tie = "target"
     decoder_layers: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("source_vocab", "target_vocab", "d_model", "heads", "layers", "d_ff"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}")
-        if self.decoder_layers is not None and self.decoder_layers < 1:
-            raise ValueError(f"decoder_layers must be at least 1, but it is {self.decoder_layers}")
+        sizes = ["source_vocab", "target_vocab", "d_model", "heads", "layers", "d_ff", "max_length"]
+        check_at_least(
+            1, self, sizes if self.decoder_layers is None else [*sizes, "decoder_layers"]
+        )
         if self.d_model % self.heads:
             raise ValueError(
-                f"heads must divide d_model, but d_model={self.d_model} is no multiple of "
-                f"heads={self.heads}"
+                f"heads must divide d_model, but they are heads={self.heads} and "
+                f"d_model={self.d_model}"
             )
-        choices = {
-            "norm": ("pre", "post"),
-            "activation": tuple(ACTIVATIONS),
-            "positions": ("sinusoidal", "learned"),
-            "tie": ("none", "target", "all"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+        check_share("dropout", self.dropout)
+        check_share("attention_dropout", self.attention_dropout or 0.0)
+        check_choice("norm", self.norm, Norm)
+        check_choice("activation", self.activation, Activation)
+        check_choice("positions", self.positions, Positions)
+        check_choice("tie", self.tie, Tie)
         if self.tie == "all" and self.source_vocab != self.target_vocab:
             raise ValueError(
-                'tie="all" needs one vocabulary for both sides, but source_vocab='
+                'tie="all" must have one vocabulary for both sides, but they are source_vocab='
                 f"{self.source_vocab} and target_vocab={self.target_vocab}; use a joint tokenizer, "
                 'or tie="target"'
             )
@@ -104,17 +114,181 @@ class TransformerConfig:
     def base(cls, vocab_size: int) -> "TransformerConfig":
         """The paper's base model (table 3), with one vocabulary for both languages."""
         return cls(
-            vocab_size, vocab_size, 512, 8, 6, 2048, 0.1, attention_dropout=0.0, norm="post",
-            tie="all",
+            vocab_size, vocab_size, d_model=512, heads=8, layers=6, d_ff=2048, dropout=0.1,
+            attention_dropout=0.0, norm="post", tie="all",
         )  # fmt: skip
 
     @classmethod
     def big(cls, vocab_size: int) -> "TransformerConfig":
         """The paper's big model (table 3), with one vocabulary for both languages."""
-        return cls(
-            vocab_size, vocab_size, 1024, 16, 6, 4096, 0.3, attention_dropout=0.0, norm="post",
-            tie="all",
-        )  # fmt: skip
+        return replace(cls.base(vocab_size), d_model=1024, heads=16, d_ff=4096, dropout=0.3)
+
+    @property
+    def weight_dropout(self) -> float:
+        """Dropout of attention weights."""
+        return self.dropout if self.attention_dropout is None else self.attention_dropout
+
+    @property
+    def normalises_stacks(self) -> bool:
+        """Whether each stack ends with a normalisation."""
+        return self.norm == "pre" if self.final_norm is None else self.final_norm
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with an activation between, applied to every position by itself.
+
+    Source: Vaswani et al. 2017, equation 2; Ramachandran et al. 2017 (swish).
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.expand = nn.Linear(config.d_model, config.d_ff)
+        self.contract = nn.Linear(config.d_ff, config.d_model)
+        self.activation = ACTIVATIONS[config.activation]
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
+        """W₂ activation(W₁ x + b₁) + b₂."""
+        inner = self.dropout(self.activation(self.expand(x)))  # ... d_ff
+        output: Tensor = self.contract(inner)  # ... D
+        return output
+
+
+class Residual(nn.Module):
+    """The residual connection around a sublayer: x + sublayer(x), with a layer normalisation.
+
+    Post-norm (the paper) normalises the sum; pre-norm (today) normalises what enters the sublayer
+    and leaves the sum itself alone, from the first layer to the last.
+
+    Source: Vaswani et al. 2017, section 3.1 (post); Xiong et al. 2020, figure 1 (pre).
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.d_model)
+        self.dropout = nn.Dropout(config.dropout)
+        self.norm_first = config.norm == "pre"
+
+    def forward(
+        self, x: Float[Tensor, "*batch D"], sublayer: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "*batch D"]:
+        """x with what `sublayer` adds to it."""
+        output: Tensor
+        if self.norm_first:
+            output = x + self.dropout(sublayer(self.norm(x)))
+        else:
+            output = self.norm(x + self.dropout(sublayer(x)))
+        return output
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then the feed-forward network, each inside a residual connection.
+
+    Source: Vaswani et al. 2017, section 3.1 (encoder).
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(
+            config.d_model, config.heads, config.weight_dropout
+        )
+        self.feed_forward = FeedForward(config)
+        self.self_residual = Residual(config)
+        self.feed_forward_residual = Residual(config)
+
+    def forward(self, x: Float[Tensor, "*batch D"], source: Scope) -> Float[Tensor, "*batch D"]:
+        """x is `B S D`; `source` hides the padding."""
+        x = self.self_residual(x, lambda y: self.self_attention(y, y, y, source))
+        x = self.feed_forward_residual(x, self.feed_forward)
+        return x
+
+
+class DecoderLayer(nn.Module):
+    """Masked self-attention, attention to the source, feed-forward network.
+
+    Source: Vaswani et al. 2017, section 3.1 (decoder).
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.self_attention = MultiHeadAttention(
+            config.d_model, config.heads, config.weight_dropout
+        )
+        self.cross_attention = MultiHeadAttention(
+            config.d_model, config.heads, config.weight_dropout
+        )
+        self.feed_forward = FeedForward(config)
+        self.self_residual = Residual(config)
+        self.cross_residual = Residual(config)
+        self.feed_forward_residual = Residual(config)
+
+    def forward(
+        self,
+        x: Float[Tensor, "*batch D"],
+        memory: Float[Tensor, "*others D"],
+        target: Scope,
+        source: Scope,
+    ) -> Float[Tensor, "*batch D"]:
+        """x is `B T D`, memory `B S D`; `target` hides the future, `source` the padding."""
+        x = self.self_residual(x, lambda y: self.self_attention(y, y, y, target))
+        x = self.cross_residual(x, lambda y: self.cross_attention(y, memory, memory, source))
+        x = self.feed_forward_residual(x, self.feed_forward)
+        return x
+
+
+class Encoder(nn.Module):
+    """Encoder layers, one behind the other.
+
+    Source: Vaswani et al. 2017, section 3.1.
+    """
+
+    layers: Sequence[EncoderLayer]
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        # A new layer each time: `[layer] * n` would repeat one set of parameters.
+        self.layers = nn.ModuleList(  # type: ignore[assignment]
+            EncoderLayer(config) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(config.d_model) if config.normalises_stacks else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "*batch D"], source: Scope) -> Float[Tensor, "*batch D"]:
+        """The memory, `B S D`: every source position, after it has looked at all real ones."""
+        for index, layer in enumerate(self.layers):
+            x = layer(x, source.at(f"encoder.{index}.self"))
+        memory: Tensor = self.norm(x)
+        return memory
+
+
+class Decoder(nn.Module):
+    """Decoder layers, one behind the other; all of them read the encoder's last layer.
+
+    Source: Vaswani et al. 2017, section 3.1.
+    """
+
+    layers: Sequence[DecoderLayer]
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        depth = config.layers if config.decoder_layers is None else config.decoder_layers
+        self.layers = nn.ModuleList(  # type: ignore[assignment]
+            DecoderLayer(config) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(config.d_model) if config.normalises_stacks else nn.Identity()
+
+    def forward(
+        self,
+        x: Float[Tensor, "*batch D"],
+        memory: Float[Tensor, "*others D"],
+        target: Scope,
+        source: Scope,
+    ) -> Float[Tensor, "*batch D"]:
+        """Features, `B T D`, of target positions that see themselves, their past and the source."""
+        for index, layer in enumerate(self.layers):
+            own, cross = f"decoder.{index}.self", f"decoder.{index}.cross"
+            x = layer(x, memory, target.at(own), source.at(cross))
+        features: Tensor = self.norm(x)
+        return features
 
 
 @dataclass(frozen=True)
@@ -127,35 +301,35 @@ class TransformerMemory:
 
 @dataclass(frozen=True)
 class TransformerState(DecoderState):
-    """Keys and values of the source (a sentence's own) and of the target so far (a row's own).
+    """What decoding keeps between two tokens; it grows with each, and forgets nothing.
 
     Attributes:
-        source: keys and values of the source for every decoder layer.
-        source_mask: Bool[B, S].
-        caches: keys and values of the target tokens so far for every decoder layer.
+        memory: of B sentences.
+        source: keys and values of the source by attention, for B sentences.
+        caches: keys and values of the target so far by attention, for N = B · per_sentence rows.
         position: number of target tokens so far.
         per_sentence: g, rows that share one sentence.
     """
 
-    source: list[KeysValues]
-    source_mask: Tensor
-    caches: list[KeyValueCache]
+    memory: TransformerMemory
+    source: dict[str, KeysValues]
+    caches: dict[str, KeyValueCache]
     position: int
     per_sentence: int
 
     def select(self, rows: Int[Tensor, " N"]) -> "TransformerState":
         """See `DecoderState.select`."""
-        sentences, per_sentence = regroup(rows, self.per_sentence, len(self.source_mask))
-        source, mask = self.source, self.source_mask
+        sentences, per_sentence = regroup(rows, self.per_sentence, len(self.memory.mask))
+        memory, source = self.memory, self.source
         if sentences is not None:
-            source = [(key[sentences], value[sentences]) for key, value in source]
-            mask = mask[sentences]
-        caches = [cache.select(rows) for cache in self.caches]
-        return TransformerState(source, mask, caches, self.position, per_sentence)
+            memory = TransformerMemory(memory.states[sentences], memory.mask[sentences])
+            source = {name: (k[sentences], v[sentences]) for name, (k, v) in source.items()}
+        caches = {name: cache.select(rows) for name, cache in self.caches.items()}
+        return replace(self, memory=memory, source=source, caches=caches, per_sentence=per_sentence)
 
 
 class Transformer(SequenceModel[TransformerMemory, TransformerState]):
-    """Embeddings, positions, an `EncoderDecoder` and the output projection.
+    """Embeddings and positions, encoder, decoder, and the projection to the vocabulary.
 
     Source: Vaswani et al. 2017.
     """
@@ -167,22 +341,13 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         self.source_embedding = nn.Embedding(config.source_vocab, width)
         self.target_embedding = nn.Embedding(config.target_vocab, width)
         self.output = nn.Linear(width, config.target_vocab, bias=False)
-        self.positions = (
-            LearnedPositions(width, config.max_length)
-            if config.positions == "learned"
-            else SinusoidalPositions(width, config.max_length)
-        )
-        self.dropout = Dropout(config.dropout)
-        final_norm = config.norm == "pre" if config.final_norm is None else config.final_norm
-        attention_dropout = (
-            config.dropout if config.attention_dropout is None else config.attention_dropout
-        )
-        self.stack = EncoderDecoder(
-            width, config.heads, config.d_ff, config.layers,
-            config.layers if config.decoder_layers is None else config.decoder_layers,
-            config.dropout, attention_dropout, config.norm, final_norm, config.activation,
-        )  # fmt: skip
-        initialise(self.output)
+        kind = LearnedPositions if config.positions == "learned" else SinusoidalPositions
+        self.positions = kind(width, config.max_length)
+        self.dropout = nn.Dropout(config.dropout)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        for part in (self.encoder, self.decoder, self.output):
+            initialise(part)
         # They are multiplied by √D when read: with this start their entries are N(0, 1) then.
         nn.init.normal_(self.source_embedding.weight, std=width**-0.5)
         nn.init.normal_(self.target_embedding.weight, std=width**-0.5)
@@ -198,8 +363,8 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
 
         Source: Vaswani et al. 2017, section 3.4.
         """
-        words = look_up(table, ids, name) * math.sqrt(self.config.d_model)
-        embedded: Tensor = self.dropout(self.positions(words, start))
+        words = look_up(table, ids, name) * math.sqrt(self.config.d_model)  # B T D
+        embedded: Tensor = self.dropout(self.positions(words, start))  # B T D
         return embedded
 
     def encode(
@@ -208,10 +373,11 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         source_mask: Bool[Tensor, "B S"],
         record: AttentionRecord | None = None,
     ) -> TransformerMemory:
-        """See `SequenceModel.encode`; `record` collects the encoder's attention maps."""
+        """See `SequenceModel.encode`."""
         check_source(source, source_mask)
-        x = self.embed(self.source_embedding, source, "source")
-        return TransformerMemory(self.stack.encode(x, source_mask, record), source_mask)
+        x = self.embed(self.source_embedding, source, "source")  # B S D
+        scope = Scope(source_mask[:, None, None, :], record)
+        return TransformerMemory(self.encoder(x, scope), source_mask)
 
     def features(
         self,
@@ -221,62 +387,55 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         record: AttentionRecord | None = None,
     ) -> Float[Tensor, "B T D"]:
         """See `SequenceModel.features`. Target padding needs no mask: it lies in the future."""
-        memory = self.encode(source, source_mask, record)
+        memory = self.encode(source, source_mask, record).states  # B S D
         check_target(source, target_in)
-        x = self.embed(self.target_embedding, target_in, "target_in")
-        keys_values = self.stack.source_keys_values(memory.states)
-        return self.stack.decode(x, keys_values, memory.mask, record=record)
-
-    def token_features(
-        self,
-        source: Int[Tensor, "B S"],
-        source_mask: Bool[Tensor, "B S"],
-        target_in: Int[Tensor, "B T"],
-        target_mask: Bool[Tensor, "B T"],
-    ) -> Float[Tensor, "N D"]:
-        """See `SequenceModel.token_features`. All but attention runs on real tokens only."""
-        check_source(source, source_mask)
-        check_target(source, target_in)
-        check_token_mask("target_mask", target_mask, "target_in", target_in)
-        sources, targets = Packing(source_mask), Packing(target_mask)
-        x = sources.pack(self.embed(self.source_embedding, source, "source"))
-        memory = self.stack.encode(x, source_mask, packing=sources)
-        keys_values = self.stack.source_keys_values(memory, sources)
-        x = targets.pack(self.embed(self.target_embedding, target_in, "target_in"))
-        return self.stack.decode(x, keys_values, source_mask, packing=targets)
-
-    def project(self, features: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
-        """See `SequenceModel.project`."""
-        logits: Tensor = self.output(features)
-        return logits
+        x = self.embed(self.target_embedding, target_in, "target_in")  # B T D
+        past = Scope(causal_mask(x.shape[1], x.device), record)
+        everywhere = Scope(source_mask[:, None, None, :], record)
+        features: Tensor = self.decoder(x, memory, past, everywhere)  # B T D
+        return features
 
     def start(self, memory: TransformerMemory, capacity: int | None = None) -> TransformerState:
-        """See `SequenceModel.start`."""
-        # Read again at every step: each head's keys and values side by side in memory.
-        source = [
-            (key.contiguous(), value.contiguous())
-            for key, value in self.stack.source_keys_values(memory.states)
-        ]
-        caches = [KeyValueCache(capacity) for _ in source]
-        return TransformerState(source, memory.mask, caches, position=0, per_sentence=1)
+        """See `SequenceModel.start`. The source's keys and values are computed here, once."""
+        source, caches = {}, {}
+        for index, layer in enumerate(self.decoder.layers):
+            key, value = layer.cross_attention.project(memory.states, memory.states, Rows())
+            # Read again at every step: each head's keys and values side by side in memory.
+            source[f"decoder.{index}.cross"] = (key.contiguous(), value.contiguous())
+            caches[f"decoder.{index}.self"] = KeyValueCache(capacity)
+        return TransformerState(memory, source, caches, position=0, per_sentence=1)
 
     def advance(
         self, state: TransformerState, token: Int[Tensor, " N"], record: AttentionRecord | None
     ) -> tuple[Float[Tensor, "N D"], TransformerState]:
         """See `SequenceModel.advance`. The caches are written in place: no gradients here."""
-        check_token(token, len(state.source_mask) * state.per_sentence)
-        if any(cache.length != state.position for cache in state.caches):
+        sentences, rows = len(state.memory.mask), len(state.memory.mask) * state.per_sentence
+        check_token(token, rows)
+        if any(cache.length != state.position for cache in state.caches.values()):
             raise ValueError(
                 "this state was used already; go on with the state that step returned, or keep "
                 "both futures apart with state.select"
             )
-        with torch.no_grad():
-            x = self.embed(self.target_embedding, token[:, None], "token", state.position)
-            x = self.stack.decode(x, state.source, state.source_mask, state.caches, record)
-        after = TransformerState(
-            state.source, state.source_mask, state.caches, state.position + 1, state.per_sentence
+        past = Scope(None, record, caches=state.caches)  # the newest token may see all that is kept
+        everywhere = Scope(
+            state.memory.mask[:, None, None, :],
+            record,
+            known=state.source,
+            queries=Hypotheses(sentences, rows),
         )
-        return x[:, 0], after
+        with torch.no_grad():
+            x = self.embed(self.target_embedding, token[:, None], "token", state.position)  # N 1 D
+            x = self.decoder(x, state.memory.states, past, everywhere)  # N 1 D
+        return x[:, 0], replace(state, position=state.position + 1)
+
+
+def initialise(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases for every linear map inside `module`."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def parameter_counts(model: Transformer) -> dict[str, int]:
@@ -285,10 +444,10 @@ def parameter_counts(model: Transformer) -> dict[str, int]:
         "embeddings": [model.source_embedding, model.target_embedding, model.output],
         "positions": [model.positions],
     }
-    for name, stack in (("encoder", model.stack.encoder), ("decoder", model.stack.decoder)):
+    for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
         for kind in ("self_attention", "cross_attention", "feed_forward"):
-            if hasattr(stack[0], kind):
-                parts[f"{name} {kind}"] = [getattr(layer, kind) for layer in stack]
+            if hasattr(stack.layers[0], kind):
+                parts[f"{name} {kind}"] = [getattr(layer, kind) for layer in stack.layers]
     parts["normalisation"] = [m for m in model.modules() if isinstance(m, nn.LayerNorm)]
     counts = {}
     for name, modules in parts.items():

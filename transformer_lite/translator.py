@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from transformer_lite.attention import AttentionRecord
 from transformer_lite.data import EOS, SPECIALS, Example, collate
 from transformer_lite.data.pocket import label
 from transformer_lite.data.subword import WORD_START
@@ -127,42 +128,43 @@ class Translator:
         return cls(checkpoint.load(path))
 
     @overload
-    def __call__(self, text: str, width: int = 1) -> str: ...
+    def __call__(self, text: str, beam_size: int = 1) -> str: ...
     @overload
-    def __call__(self, text: list[str], width: int = 1) -> list[str]: ...
-    def __call__(self, text: str | list[str], width: int = 1) -> str | list[str]:
+    def __call__(self, text: list[str], beam_size: int = 1) -> list[str]: ...
+    def __call__(self, text: str | list[str], beam_size: int = 1) -> str | list[str]:
         """Translate one text, or a list of texts.
 
         Args:
             text: one sentence, or several.
-            width: 1 decodes greedily, more by beam search.
+            beam_size: 1 decodes greedily, more by beam search.
 
         Raises:
             ValueError: a text is empty, has symbols the model never saw, or is too long.
         """
         if isinstance(text, str):
-            return self([text], width)[0]
+            return self([text], beam_size)[0]
         examples = [self._encode(one) for one in text]
         return [self.target.decode(one.tokens) for one in decode_all(
-            self.model, examples, width=width)]  # fmt: skip
+            self.model, examples, beam_size=beam_size)]  # fmt: skip
 
     @torch.no_grad()
-    def explain(self, text: str, width: int = 1) -> Explanation:
+    def explain(self, text: str, beam_size: int = 1) -> Explanation:
         """Translate one text and keep every attention map.
 
         Args:
             text: one sentence.
-            width: as for calling.
+            beam_size: as for calling.
 
         Raises:
             ValueError: as for calling.
         """
         source = self._encode(text).source
-        hypothesis = decode_all(self.model, [Example(source, [])], width=width)[0]
+        hypothesis = decode_all(self.model, [Example(source, [])], beam_size=beam_size)[0]
         written = [*hypothesis.tokens, *([EOS] if hypothesis.finished else [])]
         # The decoder reads all but the last token that it wrote, behind <bos>: one row a token.
         batch = collate([Example(source, written[:-1])])
-        _, record = self.model(batch.source, batch.source_mask, batch.target_in, need_weights=True)
+        record = AttentionRecord()
+        self.model.features(batch.source, batch.source_mask, batch.target_in, record)
         tokens = self.target.tokens(written)
         return Explanation(
             translation=self.target.decode(hypothesis.tokens),

@@ -3,8 +3,6 @@
 Luong et al. call attention to the whole source global. Positions count from 0.
 """
 
-from abc import ABC, abstractmethod
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -12,27 +10,27 @@ from torch import Tensor, nn
 from transformer_lite.masks import masked_softmax
 
 
-class Window(nn.Module, ABC):
-    """A window of the source around a centre of its own for every query.
+class MonotonicWindow(nn.Module):
+    """Local-m: target position t looks around source position t.
 
     Args:
-        radius: D, how far from its centre a window reaches, in tokens, to both sides.
+        radius: R, how far a window reaches from its centre to both sides, in tokens.
 
     Raises:
         ValueError: the radius is negative.
+
+    Source: Luong et al. 2015, section 3.2 (local-m).
     """
 
     def __init__(self, radius: int) -> None:
         super().__init__()
-        if radius < 0:
-            raise ValueError(f"radius must be at least 0 tokens, but it is {radius}")
+        _check_radius(radius, least=0)
         self.radius = radius
 
     def forward(
         self,
         energies: Float[Tensor, "B T S"],
         mask: Bool[Tensor, "B 1 S"],
-        query: Float[Tensor, "B T Q"],
         position: Int[Tensor, "B T"],
     ) -> Float[Tensor, "B T S"]:
         """Attention weights inside each window.
@@ -43,56 +41,22 @@ class Window(nn.Module, ABC):
         Args:
             energies: what the score says of every source position.
             mask: True = real token.
-            query: what asks.
-            position: of the target token that each query is about to produce, from 0.
+            position: of the target token that each query is about to produce.
         """
-        centre = self.centre(query, position, mask.sum(-1))
-        distance = torch.arange(energies.shape[-1], device=energies.device) - centre[:, :, None]
-        inside = distance.abs() <= self.radius
-        return self.lessen(masked_softmax(energies, mask & inside), distance)
-
-    @abstractmethod
-    def centre(
-        self,
-        query: Float[Tensor, "B T Q"],
-        position: Int[Tensor, "B T"],
-        length: Int[Tensor, "B 1"],
-    ) -> Float[Tensor, "B T"]:
-        """Where each window stands in a source of `length` real tokens."""
-
-    def lessen(
-        self, weights: Float[Tensor, "B T S"], distance: Float[Tensor, "B T S"]
-    ) -> Float[Tensor, "B T S"]:
-        """The weights, lessened with their distance from the centre; here they stay as they are."""
-        return weights
+        inside = distance(energies, position).abs() <= self.radius  # B T S
+        return masked_softmax(energies, mask & inside)
 
 
-class MonotonicWindow(Window):
-    """Local-m: target position t looks around source position t.
-
-    Source: Luong et al. 2015, section 3.2 (local-m).
-    """
-
-    def centre(
-        self,
-        query: Float[Tensor, "B T Q"],
-        position: Int[Tensor, "B T"],
-        length: Int[Tensor, "B 1"],
-    ) -> Float[Tensor, "B T"]:
-        """See `Window.centre`; the query is not asked."""
-        return position.to(query.dtype)
-
-
-class PredictiveWindow(Window):
+class PredictiveWindow(nn.Module):
     """Local-p: the query predicts its centre p = S · sigmoid(vᵀ tanh(W query)).
 
-    A Gaussian around the centre, with standard deviation D / 2, lessens the weights, so that the
-    centre has a gradient; the window's edge alone would give it none. The weights of a row then
+    A Gaussian around the centre, with standard deviation R / 2, makes the weights smaller, so that
+    the centre has a gradient; the window's edge alone would give it none. The weights of a row then
     sum to less than one.
 
     Args:
         query_width: Q, width of a query.
-        radius: D, see `Window`.
+        radius: R, as for `MonotonicWindow`.
 
     Raises:
         ValueError: the radius is not positive, so that the Gaussian would have no width.
@@ -101,26 +65,44 @@ class PredictiveWindow(Window):
     """
 
     def __init__(self, query_width: int, radius: int) -> None:
-        super().__init__(radius)
-        if radius < 1:
-            raise ValueError(
-                f"radius must be at least 1 token for a predictive window, but it is {radius}"
-            )
+        super().__init__()
+        _check_radius(radius, least=1)
+        self.radius = radius
         self.hidden = nn.Linear(query_width, query_width, bias=False)
         self.v = nn.Linear(query_width, 1, bias=False)
 
-    def centre(
+    def forward(
         self,
+        energies: Float[Tensor, "B T S"],
+        mask: Bool[Tensor, "B 1 S"],
         query: Float[Tensor, "B T Q"],
-        position: Int[Tensor, "B T"],
-        length: Int[Tensor, "B 1"],
-    ) -> Float[Tensor, "B T"]:
-        """See `Window.centre`; the position is not asked."""
-        share = torch.sigmoid(self.v(torch.tanh(self.hidden(query)))).squeeze(-1)
-        return share * length
-
-    def lessen(
-        self, weights: Float[Tensor, "B T S"], distance: Float[Tensor, "B T S"]
     ) -> Float[Tensor, "B T S"]:
-        """The weights times exp(−(s − p)² / 2σ²) with σ = D / 2."""
-        return weights * torch.exp(-(distance**2) / (2 * (self.radius / 2) ** 2))
+        """Attention weights inside each window, smaller with the distance from its centre.
+
+        Args:
+            energies, mask: as for `MonotonicWindow`.
+            query: what asks, and predicts the centre.
+        """
+        share = torch.sigmoid(self.v(torch.tanh(self.hidden(query)))).squeeze(-1)  # B T
+        away = distance(energies, share * mask.sum(-1))  # B T S
+        weights = masked_softmax(energies, mask & (away.abs() <= self.radius))
+        return self.reweight(weights, away)
+
+    def reweight(
+        self, weights: Float[Tensor, "B T S"], away: Float[Tensor, "B T S"]
+    ) -> Float[Tensor, "B T S"]:
+        """The weights times exp(−(s − p)² / 2σ²) with σ = R / 2."""
+        return weights * torch.exp(-(away**2) / (2 * (self.radius / 2) ** 2))
+
+
+def distance(
+    energies: Float[Tensor, "B T S"], centre: Float[Tensor, "B T"] | Int[Tensor, "B T"]
+) -> Float[Tensor, "B T S"]:
+    """How far every source position lies from the centre of every query's window, s − p."""
+    positions = torch.arange(energies.shape[-1], device=energies.device)
+    return positions - centre.to(energies.dtype)[:, :, None]
+
+
+def _check_radius(radius: int, least: int) -> None:
+    if radius < least:
+        raise ValueError(f"radius must be at least {least} token(s), but it is {radius}")

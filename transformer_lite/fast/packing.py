@@ -7,8 +7,10 @@ In a batch whose lengths differ a lot, padding is a third of all positions.
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from transformer_lite.scope import Rows
 
-class Packing:
+
+class Packing(Rows):
     """Where the N real tokens of a batch stand.
 
     Args:
@@ -17,23 +19,13 @@ class Packing:
 
     def __init__(self, mask: Bool[Tensor, "B T"]) -> None:
         self.shape = mask.shape
-        self.rows = mask.flatten().nonzero()[:, 0]
+        self.places = mask.flatten().nonzero()[:, 0]
 
     def pack(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "N D"]:
         """The real tokens of a padded batch."""
-        return x.flatten(0, 1).index_select(0, self.rows)
+        return x.flatten(0, 1).index_select(0, self.places)
 
     def unpack(self, x: Float[Tensor, "N D"]) -> Float[Tensor, "B T D"]:
         """The padded batch again, with zeros as padding."""
         padded = x.new_zeros(self.shape.numel(), x.shape[1])
-        return padded.index_copy_(0, self.rows, x).view(*self.shape, -1)
-
-
-def pack(x: Float[Tensor, "B T D"], packing: Packing | None) -> Float[Tensor, "*batch D"]:
-    """`packing.pack`; without a packing, x as it is."""
-    return x if packing is None else packing.pack(x)
-
-
-def unpack(x: Float[Tensor, "*batch D"], packing: Packing | None) -> Float[Tensor, "B T D"]:
-    """`packing.unpack`; without a packing, x as it is."""
-    return x if packing is None else packing.unpack(x)
+        return padded.index_copy_(0, self.places, x).view(*self.shape, -1)

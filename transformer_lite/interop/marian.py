@@ -15,8 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention
-from transformer_lite.layers import Activation, DecoderLayer, EncoderLayer, Residual
-from transformer_lite.transformer import Transformer, TransformerConfig
+from transformer_lite.transformer import (
+    Activation,
+    DecoderLayer,
+    EncoderLayer,
+    Residual,
+    Transformer,
+    TransformerConfig,
+)
 
 ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu", "gelu": "gelu", "silu": "silu", "swish": "silu",
@@ -95,17 +101,16 @@ def adapt(model: nn.Module, source_ids: Sequence[int], target_ids: Sequence[int]
     ):
         table.weight.copy_(weight[list(ids)][:, columns])
     ours.output.bias = nn.Parameter(_bias(theirs)[list(target_ids)], requires_grad=False)
-    for layer, its in zip(ours.stack.encoder, encoder.layers, strict=True):
-        assert isinstance(layer, EncoderLayer)
-        _copy_attention(layer.self_attention, its.self_attn, columns)
-        _copy_norm(layer.around_self, its.self_attn_layer_norm, columns)
-        _copy_feed_forward(layer, its, columns)
-    for layer, its in zip(ours.stack.decoder_layers, decoder.layers, strict=True):
-        _copy_attention(layer.self_attention, its.self_attn, columns)
-        _copy_norm(layer.around_self, its.self_attn_layer_norm, columns)
-        _copy_attention(layer.cross_attention, its.encoder_attn, columns)
-        _copy_norm(layer.around_cross, its.encoder_attn_layer_norm, columns)
-        _copy_feed_forward(layer, its, columns)
+    for encoder_layer, its in zip(ours.encoder.layers, encoder.layers, strict=True):
+        _copy_attention(encoder_layer.self_attention, its.self_attn, columns)
+        _copy_norm(encoder_layer.self_residual, its.self_attn_layer_norm, columns)
+        _copy_feed_forward(encoder_layer, its, columns)
+    for decoder_layer, its in zip(ours.decoder.layers, decoder.layers, strict=True):
+        _copy_attention(decoder_layer.self_attention, its.self_attn, columns)
+        _copy_norm(decoder_layer.self_residual, its.self_attn_layer_norm, columns)
+        _copy_attention(decoder_layer.cross_attention, its.encoder_attn, columns)
+        _copy_norm(decoder_layer.cross_residual, its.encoder_attn_layer_norm, columns)
+        _copy_feed_forward(decoder_layer, its, columns)
     return ours.train(model.training)
 
 
@@ -174,9 +179,9 @@ def _copy_attention(ours: MultiHeadAttention, theirs: Any, columns: list[int]) -
 
 
 def _copy_feed_forward(ours: EncoderLayer | DecoderLayer, theirs: Any, columns: list[int]) -> None:
-    _copy_reader(ours.feed_forward.wide, theirs.fc1, columns)
-    _copy_writer(ours.feed_forward.narrow, theirs.fc2, columns)
-    _copy_norm(ours.around_feed_forward, theirs.final_layer_norm, columns)
+    _copy_reader(ours.feed_forward.expand, theirs.fc1, columns)
+    _copy_writer(ours.feed_forward.contract, theirs.fc2, columns)
+    _copy_norm(ours.feed_forward_residual, theirs.final_layer_norm, columns)
 
 
 def _copy_norm(ours: Residual, theirs: Any, columns: list[int]) -> None:

@@ -16,13 +16,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 
 from transformer_lite.data import Tokenizer, tokenizer_from_json
+from transformer_lite.fast import FastTransformer
 from transformer_lite.model import SequenceModel
-from transformer_lite.seq2seq import Seq2Seq
-from transformer_lite.seq2seq_config import Seq2SeqConfig
+from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
 
 Model = SequenceModel[Any, Any]
 KINDS: dict[str, tuple[Any, Any]] = {
+    "fast": (TransformerConfig, FastTransformer),
     "transformer": (TransformerConfig, Transformer),
     "seq2seq": (Seq2SeqConfig, Seq2Seq),
 }
@@ -157,7 +158,7 @@ def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | Non
         optimizer: also keep the optimiser's state, so that training can go on.
         progress: JSON-able facts of the training run ("steps_done", validation metrics, …).
     """
-    kind = next(name for name, (_, model) in KINDS.items() if isinstance(saved.model, model))
+    kind = next(name for name, (_, model) in KINDS.items() if type(saved.model) is model)
     config = saved.model.config
     assert isinstance(config, TransformerConfig | Seq2SeqConfig)
     about = {

@@ -7,6 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from transformer_lite.checks import check_at_least
 from transformer_lite.runs.checkpoint import KINDS
 from transformer_lite.data import LOADERS, build_tokenizers
 from transformer_lite.training import TrainingConfig
@@ -46,16 +47,34 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """How a run uses the machine; what it learns depends on none of it, but for rounding.
+
+    Attributes:
+        threads: CPU threads of each process; models of notebook size are fastest with one.
+        compile: let `torch.compile` turn the loss into machine code, which takes a C++ compiler and
+            a minute before the first step; with dropout other random numbers are drawn.
+    """
+
+    threads: int = 1
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least(1, self, ["threads"])
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A training run: which data, which tokenizer, which model, how to train.
 
     Attributes:
         task: `name` of the corpus and the options of `data.load`.
-        model: `kind` ("transformer" or "seq2seq") and fields of its configuration; the vocabulary
+        model: `kind` ("fast", "transformer" or "seq2seq") and fields of its configuration; the vocabulary
             sizes come from the tokenizers.
         training: see `TrainingConfig`.
         tokenizer: options of `data.build_tokenizers`.
         validation: see `Validation`.
+        machine: see `Machine`.
         longest: training pairs with more tokens than this on one side are left out; None keeps all.
     """
 
@@ -64,6 +83,7 @@ class Recipe:
     training: TrainingConfig
     tokenizer: dict[str, Any] = field(default_factory=dict)
     validation: Validation = field(default_factory=Validation)
+    machine: Machine = field(default_factory=Machine)
     longest: int | None = None
 
     @classmethod
@@ -104,6 +124,7 @@ class Recipe:
             training=TrainingConfig(**training),
             tokenizer=_table(tables, "tokenizer", build_tokenizers),
             validation=Validation(**_table(tables, "validation", Validation)),
+            machine=Machine(**_table(tables, "machine", Machine)),
             longest=tables.get("longest"),
         )
 

@@ -30,7 +30,8 @@ from transformer_lite.runs.folder import (
     set_damaged_aside,
 )
 from transformer_lite.runs.stopping import StopRequest, stop_requests
-from transformer_lite.training import StepResult, Trainer, progress_bar, seed_for
+from transformer_lite.runs.trainer import SharedTrainer
+from transformer_lite.training import StepResult, progress_bar, seed_for
 
 __all__ = ["RunError", "best_checkpoint", "checkpoints", "holds_run", "train"]
 
@@ -116,13 +117,16 @@ class _Run:
         prepared = distributed.together(lambda: _prepare(recipe))
         self.saved, self.prepared = prepared.saved, prepared
         model = self.saved.model.to(device)
-        self.trainer = Trainer(model, prepared.training, recipe.training)
+        torch.set_num_threads(recipe.machine.threads)
+        self.trainer = SharedTrainer(
+            model, prepared.training, recipe.training, compile=recipe.machine.compile
+        )
         self.facts = (
             f"{len(prepared.training):,} of {prepared.available:,} training pairs, "
             f"{sum(p.numel() for p in model.parameters()):,} parameters, "
             f"torch {torch.__version__}, Python {platform.python_version()}, "
             f"{platform.machine()}, {device}, {distributed.process_count()} process(es) "
-            f"of {recipe.training.threads} thread(s)"
+            f"of {recipe.machine.threads} thread(s)"
         )
 
     def go(self) -> Path:
@@ -231,30 +235,33 @@ class _Run:
 
     def _validate(self) -> dict[str, float]:
         """Score the model on the validation sentences, and say how it is doing."""
-        model, examples = self.trainer.model, self.prepared.validation
-        forced = evaluation.teacher_forced(model, examples)
-        if not math.isfinite(forced.loss):
+        prepared, words = self.prepared, self.prepared.references
+        scores = evaluation.score(
+            self.trainer.model,
+            prepared.validation,
+            sentences=self.recipe.validation.sentences,
+            to_text=None if words is None else self.saved.target.decode,
+            references=words or (),
+        )
+        if not math.isfinite(scores.loss):
             raise FloatingPointError(
-                f"the validation loss became {forced.loss} at step {self.trainer.steps_done}; no "
+                f"the validation loss became {scores.loss} at step {self.trainer.steps_done}; no "
                 "checkpoint of it was written; lower peak_rate or lengthen the warmup"
             )
-        sample = examples[: self.recipe.validation.sentences]
-        decoded = evaluation.decode_all(model, sample)
-        exact = evaluation.exact_match(
-            [list(one.tokens) for one in decoded], [one.target for one in sample]
-        )
-        metrics = {"loss": forced.loss, "token_accuracy": forced.accuracy, "exact_match": exact}
-        free = f"exact match {exact:.3f}"
-        if self.prepared.references is not None:
-            texts = [self.saved.target.decode(one.tokens) for one in decoded]
-            references = self.prepared.references[: len(sample)]
-            bleu = evaluation.bleu(texts, references, lowercase=True).score
-            metrics["bleu"] = bleu
-            free += f", BLEU {bleu:.2f}"
+        metrics = {
+            "loss": scores.loss,
+            "token_accuracy": scores.token_accuracy,
+            "exact_match": scores.exact_match,
+        }
+        free = f"exact match {scores.exact_match:.3f}"
+        if scores.bleu is not None:
+            metrics["bleu"] = scores.bleu.score
+            free += f", BLEU {scores.bleu.score:.2f}"
+        sentences = min(self.recipe.validation.sentences, len(prepared.validation))
         self._say(
-            f"step {self.trainer.steps_done:,}: validation loss {forced.loss:.3f}, "
-            f"token accuracy {forced.accuracy:.3f} (teacher forced), "
-            f"{free} (free running, {len(sample)} sentences)"
+            f"step {self.trainer.steps_done:,}: validation loss {scores.loss:.3f}, "
+            f"token accuracy {scores.token_accuracy:.3f} (teacher forced), "
+            f"{free} (free running, {sentences} sentences)"
         )
         return metrics
 

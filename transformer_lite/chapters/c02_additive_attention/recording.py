@@ -59,7 +59,7 @@ def check(model: Any, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, 
 
     A window is refused because weights that it cut are not the softmax of the energies.
     """
-    if not isinstance(model, Seq2Seq) or model.score is None or model.window is not None:
+    if not isinstance(model, Seq2Seq) or model.attention is None or model.attention.window:
         got = model.config if isinstance(model, Seq2Seq) else type(model).__name__
         raise ValueError(
             "model: expected a Seq2Seq with attention and without a window, such as "
@@ -86,9 +86,8 @@ def _energies(model: Seq2Seq, state: RecurrentState, after: RecurrentState) -> T
     Bahdanau's decoder asks with the state before the step, Luong's with the state after it.
     """
     asking = state if model.config.decoder == "bahdanau" else after
-    assert model.score is not None  # `check` has seen to that
-    energies: Tensor = model.score.energies(asking.hidden[-1][:, None], state.prepared)
-    return energies[0, 0]
+    assert model.attention is not None  # `check` has seen to that
+    return model.attention.score.energies(asking.hidden[-1][:, None], state.prepared)[0, 0]
 
 
 def _rounded(numbers: Tensor) -> list[float]:

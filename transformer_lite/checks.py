@@ -1,0 +1,27 @@
+"""Checks of settings: one dialect for what must be, and what it is."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+
+def check_choice(name: str, value: object, literal: Any) -> None:
+    """Raise ValueError unless `value` is one of the choices of a `typing.Literal`."""
+    allowed = get_args(literal)
+    if value not in allowed:
+        words = ", ".join(repr(one) for one in allowed)
+        raise ValueError(f"{name} must be one of {words}, but it is {value!r}")
+
+
+def check_at_least(least: float, settings: object, names: Sequence[str]) -> None:
+    """Raise ValueError unless each of these attributes of `settings` is `least` or more."""
+    for name in names:
+        if not getattr(settings, name) >= least:
+            raise ValueError(
+                f"{name} must be at least {least}, but it is {getattr(settings, name)}"
+            )
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise ValueError unless 0 ≤ `value` < 1, as a probability of dropping something must."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} must lie in [0, 1), but it is {value}")
