@@ -1,6 +1,5 @@
 """Checks of settings: one dialect for what must be, and what it is."""
 
-from collections.abc import Sequence
 from typing import Any, get_args
 
 
@@ -12,9 +11,9 @@ def check_choice(name: str, value: object, literal: Any) -> None:
         raise ValueError(f"{name} must be one of {words}, but it is {value!r}")
 
 
-def check_at_least(least: float, settings: object, names: Sequence[str]) -> None:
-    """Raise ValueError unless each of these attributes of `settings` is `least` or more."""
-    for name in names:
+def check_at_least(least: int, settings: object, names: str) -> None:
+    """Raise ValueError unless these attributes of `settings`, "a b c", are `least` or more."""
+    for name in names.split():
         if not getattr(settings, name) >= least:
             raise ValueError(
                 f"{name} must be at least {least}, but it is {getattr(settings, name)}"

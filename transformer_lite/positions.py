@@ -51,17 +51,17 @@ class SinusoidalPositions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """Adds one learned vector a position; positions past `longest` do not exist.
+    """Adds one learned vector a position; positions past `max_tokens` do not exist.
 
     Args:
         d_model: D, width of one vector.
-        longest: number of positions, in tokens.
+        max_tokens: number of positions.
     """
 
-    def __init__(self, d_model: int, longest: int) -> None:
+    def __init__(self, d_model: int, max_tokens: int) -> None:
         super().__init__()
         # The mean square of sines and cosines is 1/2: start at the same size.
-        self.table = nn.Parameter(torch.randn(longest, d_model) * 0.5**0.5)
+        self.table = nn.Parameter(torch.randn(max_tokens, d_model) * 0.5**0.5)
 
     def forward(self, x: Float[Tensor, "B T D"], start: int = 0) -> Float[Tensor, "B T D"]:
         """x plus the vectors of positions start … start+T−1, element by element.
@@ -72,7 +72,7 @@ class LearnedPositions(nn.Module):
         end = start + x.shape[1]
         if end > len(self.table):
             raise ValueError(
-                f"this model learned {len(self.table)} positions, but position {end - 1} was asked "
-                "for; shorten the text, or train with a larger max_length"
+                f"a sequence must have at most {len(self.table)} tokens (no more positions were "
+                f"learned), but it has {end}; shorten the text, or train with a larger max_length"
             )
         return x + self.table[start:end]

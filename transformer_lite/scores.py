@@ -78,8 +78,8 @@ class DotScore(Score):
         """The dot product of every query with every key."""
         if query.shape[-1] != prepared.shape[-1]:
             raise ValueError(
-                "the dot product needs query and key of one width, but the query has "
-                f"{query.shape[-1]} and the key {prepared.shape[-1]}; GeneralScore allows both"
+                f"query and key must have one width, but they have {query.shape[-1]} and "
+                f"{prepared.shape[-1]}; GeneralScore allows both"
             )
         return query @ prepared.transpose(1, 2)
 
@@ -122,24 +122,24 @@ class LocationScore(Score):
 
     Args:
         query_width: Q, width of a query.
-        longest: the largest number of source positions it can score, in tokens.
+        max_tokens: the largest number of source positions it can score, in tokens.
 
     Source: Luong et al. 2015, section 3.1 (location).
     """
 
-    def __init__(self, query_width: int, longest: int) -> None:
+    def __init__(self, query_width: int, max_tokens: int) -> None:
         super().__init__()
-        self.position = nn.Linear(query_width, longest, bias=False)
+        self.position = nn.Linear(query_width, max_tokens, bias=False)
 
     def energies(
         self, query: Float[Tensor, "B T Q"], prepared: Float[Tensor, "B S A"]
     ) -> Float[Tensor, "B T S"]:
-        """One energy a position; raises ValueError when the source is longer than `longest`."""
+        """One energy a position; raises ValueError when the source is longer than `max_tokens`."""
         size = prepared.shape[1]
         if size > self.position.out_features:
             raise ValueError(
-                f"this location score knows {self.position.out_features} source positions, but the "
-                f"source has {size}; build the model with a larger longest_source"
+                f"source must have at most {self.position.out_features} tokens for this score, "
+                f"but it has {size}; build the model with a larger longest_source"
             )
         energies: Tensor = self.position(query)
         return energies[..., :size]

@@ -79,7 +79,7 @@ class Seq2SeqConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, ["source_vocab", "target_vocab", "d_embedding", "hidden", "layers"])
+        check_at_least(1, self, "source_vocab target_vocab d_embedding hidden layers")
         check_share("dropout", self.dropout)
         if self.attention is not None:
             check_choice("attention", self.attention, ScoreName)

@@ -64,8 +64,8 @@ class TrainingConfig:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, ["steps", "batch_tokens"])
-        check_at_least(0, self, ["warmup", "clip", "weight_decay", "seed"])
+        check_at_least(1, self, "steps batch_tokens")
+        check_at_least(0, self, "warmup clip weight_decay seed")
         if not self.peak_rate > 0:
             raise ValueError(f"peak_rate must be above 0, but it is {self.peak_rate}")
         check_choice("schedule", self.schedule, Schedule)

@@ -88,10 +88,9 @@ class TransformerConfig:
     decoder_layers: int | None = None
 
     def __post_init__(self) -> None:
-        sizes = ["source_vocab", "target_vocab", "d_model", "heads", "layers", "d_ff", "max_length"]
-        check_at_least(
-            1, self, sizes if self.decoder_layers is None else [*sizes, "decoder_layers"]
-        )
+        check_at_least(1, self, "source_vocab target_vocab d_model heads layers d_ff max_length")
+        if self.decoder_layers is not None:
+            check_at_least(1, self, "decoder_layers")
         if self.d_model % self.heads:
             raise ValueError(
                 f"heads must divide d_model, but they are heads={self.heads} and "

@@ -1,4 +1,4 @@
-"""The shape of the package: small modules, lower floors that know nothing of higher ones."""
+"""The shape of the package: imports go one way, there are no circles, functions are short."""
 
 import ast
 import subprocess
@@ -10,18 +10,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "transformer_lite"
 
-# Lower floors know nothing of higher ones.
-FLOORS = {
-    1: ("masks", "threads", "dropout", "packing", "scores", "windows", "attention",
-        "positions"),
-    2: ("layers", "model", "stack", "recurrent", "transformer", "seq2seq",
-        "seq2seq_config"),
-    3: ("data", "losses", "distributed", "training", "decoding", "evaluation", "checkpoint",
-        "interop", "marian", "marian_text", "recipe", "run_folder", "runs", "stopping"),
-    4: ("translator", "palette", "plots", "results", "widgets", "exercises", "cli", "__main__"),
+# What the chapters derive, and the models made of it: this imports nothing else of the package.
+CORE = {
+    "attention", "checks", "masks", "model", "positions", "recurrent", "scope", "scores", "seq2seq",
+    "transformer", "windows",
 }  # fmt: skip
-FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
-LONGEST = 300  # lines of a module
+# Who may import these; a node that is not named here may be imported by all.
+GUESTS = {
+    "fast": {"runs"},
+    "runs": {"cli", "interop", "translator"},
+    "translator": {"cli"},
+    "cli": {"__main__"},
+    "chapters": set(),
+}
+MOST_LINES = 40  # of a function, without its signature and docstring
 SHUNNED = {"torchtext", "spacy", "lightning", "pytorch_lightning", "pickle", "joblib", "dill"}
 
 
@@ -54,33 +56,43 @@ WITHIN = {
 }
 
 
-def floor(module: str) -> int:
-    return FLOOR[module.split(".")[1]]
+def node(module: str) -> str:
+    """A loose module is a node of its own, a folder is one, and so is each chapter's folder."""
+    parts = module.split(".")[1:]
+    return "/".join(parts[: 2 if parts[0] == "chapters" else 1])
 
 
 def test_the_tests_see_the_package() -> None:
     assert len(OURS) > 25 and WITHIN[f"{PACKAGE}.cli"] > {f"{PACKAGE}.runs"}
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_modules_are_short(module: str) -> None:
-    lines = len(OURS[module].read_text(encoding="utf-8").splitlines())
-    assert lines < LONGEST, f"{module} has {lines} lines"
-
-
 @pytest.mark.parametrize("module", sorted(set(OURS) - {PACKAGE}))
-def test_every_module_has_a_floor_and_imports_nothing_above_it(module: str) -> None:
-    name = module.split(".")[1]
-    assert name in FLOOR, f"{module} belongs to no floor: add it to the table above"
-    higher = {one for one in WITHIN[module] - {PACKAGE} if floor(one) > floor(module)}
-    assert not higher, f"{module} (floor {floor(module)}) imports {sorted(higher)}"
+def test_imports_go_one_way(module: str) -> None:
+    own = node(module)
+    asked = {node(one) for one in WITHIN[module] if one != PACKAGE} - {own}
+    if own in CORE:
+        assert asked <= CORE
+    for one in asked:
+        kind = one.split("/")[0]
+        assert own.split("/")[0] in GUESTS.get(kind, {own.split("/")[0]}), f"{own} imports {one}"
+        assert kind != "chapters", "a chapter is found by looking into its folder, not imported"
+
+
+@pytest.mark.parametrize("module", OURS)
+def test_functions_are_short(module: str) -> None:
+    for function in ast.walk(ast.parse(OURS[module].read_text(encoding="utf-8"))):
+        if isinstance(function, ast.FunctionDef):
+            body = function.body[ast.get_docstring(function) is not None :]
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= MOST_LINES, f"{module}.{function.name} has {lines} lines"
 
 
 def test_importing_the_package_loads_nothing_that_is_slow_or_an_extra() -> None:
     """Loading matplotlib or typer takes a second that `import transformer_lite` must not cost."""
     program = (
         "import sys, transformer_lite, transformer_lite.interop; "
-        "slow = ('matplotlib', 'typer', 'anywidget', 'transformers', 'sentencepiece'); "
+        "slow = ('matplotlib', 'typer', 'anywidget', 'transformers', 'sentencepiece', "
+        "'transformer_lite.chapters'); "
         "print([one for one in slow if one in sys.modules])"
     )
     result = subprocess.run(
@@ -89,25 +101,36 @@ def test_importing_the_package_loads_nothing_that_is_slow_or_an_extra() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_there_are_no_circles() -> None:
+def asked(module: str) -> set[str]:
+    """What a module imports; `from package import module` asks for the module alone."""
+    found = WITHIN[module]
+    return {one for one in found if not any(other.startswith(f"{one}.") for other in found)}
+
+
+def between_nodes() -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for module in set(OURS) - {PACKAGE}:
+        others = {node(one) for one in asked(module) if one != PACKAGE}
+        graph[node(module)] = graph.get(node(module), set()) | (others - {node(module)})
+    return graph
+
+
+@pytest.mark.parametrize(
+    "graph", [{module: asked(module) for module in OURS}, between_nodes()], ids=["files", "folders"]
+)
+def test_there_are_no_circles(graph: dict[str, set[str]]) -> None:
     finished: set[str] = set()
 
-    def visit(module: str, trail: tuple[str, ...]) -> None:
-        assert module not in trail, " → ".join([*trail[trail.index(module) :], module])
-        if module not in finished:
-            # `from package import module` names the package too, but asks for the module alone.
-            asked = {
-                one
-                for one in WITHIN[module]
-                if not any(other.startswith(f"{one}.") for other in WITHIN[module])
-            }
-            for one in sorted(asked):
-                visit(one, (*trail, module))
-            finished.add(module)
+    def visit(one: str, trail: tuple[str, ...]) -> None:
+        assert one not in trail, " → ".join([*trail[trail.index(one) :], one])
+        if one not in finished:
+            for other in sorted(graph.get(one, ())):
+                visit(other, (*trail, one))
+            finished.add(one)
 
-    for module in OURS:
-        visit(module, ())
-    assert finished == set(OURS)
+    for one in graph:
+        visit(one, ())
+    assert finished >= set(graph)
 
 
 def test_the_package_and_the_books_machinery_do_not_know_each_other() -> None:

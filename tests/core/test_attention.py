@@ -14,6 +14,7 @@ from transformer_lite.attention import (
     scaled_dot_product_attention,
 )
 from transformer_lite.masks import causal_mask, padding_mask
+from transformer_lite.scope import Rows, Scope
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 SHAPES = {"batch": st.integers(1, 3), "length": st.integers(1, 5), "size": st.integers(1, 5)}
@@ -75,7 +76,7 @@ def test_multi_head_attention_equals_torch(
     )
     record = AttentionRecord()
     mask = real[:, None, None]
-    assert_same(ours(query, memory, memory, mask, record, "here"), expected)
+    assert_same(ours(query, memory, memory, Scope(mask, record, name="here")), expected)
     assert_same(record["here"], expected_weights)
     assert_same(ours(query, memory, memory, mask), expected)
     seen = causal_mask(length)
@@ -93,9 +94,10 @@ def test_keys_and_values_may_come_from_two_sequences() -> None:
 
 def test_projected_keys_and_values_can_be_kept() -> None:
     attention, query, memory = made(), double(2, 3, 8), double(2, 5, 8)
-    kept = attention.project(memory, memory)
+    kept = attention.project(memory, memory, Rows())
     assert [tuple(one.shape) for one in kept] == [(2, 2, 5, 4)] * 2
-    assert_same(attention.attend(query, *kept), attention(query, memory, memory))
+    scope = Scope(known={"here": kept}, name="here")
+    assert_same(attention(query, 0 * memory, 0 * memory, scope), attention(query, memory, memory))
 
 
 def test_heads_cut_the_width_and_every_head_sees_every_position() -> None:
@@ -157,7 +159,7 @@ def test_both_paths_of_a_module_survive_a_row_that_sees_nothing(
     mask = torch.ones(2, 1, 3, 4, dtype=torch.bool)
     mask[0] = False  # a sentence that is all padding
     record = AttentionRecord() if recorded else None
-    output = attention(query, memory, memory, mask, record)
+    output = attention(query, memory, memory, Scope(mask, record))
     assert torch.equal(output[0], attention.output.bias.expand(3, 8))
     loss = output.float().square().sum()
     gradients = torch.autograd.grad(loss, [query, memory, *attention.parameters()])
@@ -173,7 +175,7 @@ def test_dropout_acts_in_training_only_and_on_both_paths() -> None:
     attention.train()
     many = x.expand(4000, 4, 8)
     for record in (None, AttentionRecord()):
-        drawn = attention(many, many, many, record=record)
+        drawn = attention(many, many, many, Scope(record=record))
         assert not torch.equal(drawn[0], drawn[1])
         # Dropped weights are made up for by larger ones: the mean is what evaluation gives.
         torch.testing.assert_close(drawn.mean(0), quiet[0], rtol=0, atol=0.1)
@@ -192,7 +194,7 @@ def test_a_mask_that_does_not_broadcast_is_refused(shape: tuple[int, ...]) -> No
 
 @pytest.mark.parametrize("heads", [0, 3])
 def test_heads_must_divide_the_width(heads: int) -> None:
-    with pytest.raises(ValueError, match=f"d_model=8 and heads={heads}"):
+    with pytest.raises(ValueError, match=f"heads={heads} and d_model=8"):
         MultiHeadAttention(8, heads)
 
 

@@ -20,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from transformer_lite import Transformer
+from transformer_lite import AttentionRecord, Transformer
+from transformer_lite.transformer import TransformerState
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
-few = settings(max_examples=8)
+few = settings(max_examples=4)
 
 
 def stepped(model: Model, batch: Inputs, capacity: int | None = None) -> list[tuple[Tensor, Any]]:
@@ -31,7 +32,8 @@ def stepped(model: Model, batch: Inputs, capacity: int | None = None) -> list[tu
     state = model.start(model.encode(batch.source, batch.source_mask), capacity)
     results = []
     for token in batch.target_in.T:
-        logits, state, record = model.step(state, token, need_weights=True)
+        record = AttentionRecord()
+        logits, state = model.step(state, token, record)
         results.append((logits, record))
     return results
 
@@ -42,7 +44,8 @@ def stepped(model: Model, batch: Inputs, capacity: int | None = None) -> list[tu
 def test_stepping_equals_forward(kind: str, data: st.DataObject) -> None:
     model, batch = data.draw(models(kind)), data.draw(inputs(most=10))
     with torch.no_grad():
-        logits, record = model(*batch, need_weights=True)
+        record = AttentionRecord()
+        logits = model(*batch, record)
         length = batch.target_in.shape[1]
         capacity = data.draw(st.sampled_from([None, length, length + 3]))
         for t, (step_logits, step_record) in enumerate(stepped(model, batch, capacity)):
@@ -89,7 +92,8 @@ def test_records_are_distributions_over_real_tokens(kind: str, data: st.DataObje
     rows, source_length = batch.source.shape
     target_length = batch.target_in.shape[1]
     with torch.no_grad():
-        logits, record = model(*batch, need_weights=True)
+        record = AttentionRecord()
+        logits = model(*batch, record)
         assert_same(model(*batch), logits)  # the fused path gives what the explicit one gives
     heads, sizes = 1, {"decoder.0.cross": (target_length, source_length)}
     if isinstance(model, Transformer):
@@ -116,7 +120,7 @@ def test_records_are_distributions_over_real_tokens(kind: str, data: st.DataObje
 
 @every_kind
 @given(data=st.data())
-@settings(max_examples=5)
+@few
 def test_selected_rows_go_on_as_if_they_had_been_alone(kind: str, data: st.DataObject) -> None:
     """Rows repeated, dropped and re-ordered in mid-sentence, more than once, under a cache."""
     model, batch = data.draw(models(kind)), data.draw(inputs(most=4))
@@ -139,11 +143,10 @@ def test_selected_rows_go_on_as_if_they_had_been_alone(kind: str, data: st.DataO
                         )
                     )
                 )
-                logits, state, record = model.step(state, token, need_weights=True)
+                record, full = AttentionRecord(), AttentionRecord()
+                logits, state = model.step(state, token, record)
                 prefix = torch.cat([prefix, token[:, None]], dim=1)
-                expected, full = model(
-                    batch.source[owner], batch.source_mask[owner], prefix, need_weights=True
-                )
+                expected = model(batch.source[owner], batch.source_mask[owner], prefix, full)
                 assert_same(logits, expected[:, -1])
                 for name, weights in record.items():
                     assert_same(weights[:, :, 0], full[name][:, :, -1])
@@ -165,16 +168,17 @@ def test_beams_of_one_sentence_share_its_data(kind: str, repeats: int, seed: int
         assert sentence_data(state) == before
         assert state.per_sentence == repeats
         dropped = state.select(torch.arange(repeats))
-        assert len(dropped.memory.mask if hasattr(dropped, "memory") else dropped.source_mask) == 1
+        assert len(dropped.memory.mask) == 1
 
 
 def sentence_data(state: Any) -> list[int]:
     """Where the tensors of the sentences lie in memory."""
-    if hasattr(state, "memory"):
+    if isinstance(state, TransformerState):
+        known = [one for pair in state.source.values() for one in pair]
+        tensors = [state.memory.states, state.memory.mask, *known]
+    else:
         memory = state.memory
         tensors = [memory.outputs, memory.mask, memory.last, state.prepared]
-    else:
-        tensors = [state.source_mask, *[one for pair in state.source for one in pair]]
     return [tensor.data_ptr() for tensor in tensors]
 
 
@@ -223,9 +227,10 @@ def test_training_and_evaluation_use_the_same_masks(kind: str) -> None:
     assert_same(plain.train()(*batch), plain.eval()(*batch))
     dropped = build(kind, dropout=0.4)
     dropped.eval()
-    _, expected = dropped(*batch, need_weights=True)
+    expected, record = AttentionRecord(), AttentionRecord()
+    dropped(*batch, expected)
     dropped.train()
-    _, record = dropped(*batch, need_weights=True)
+    dropped(*batch, record)
     for name, weights in record.items():
         assert ((weights > 0) == (expected[name] > 0)).all()
         assert_rows_are_whole(kind, weights)  # recorded before dropout
@@ -261,7 +266,7 @@ def test_a_recurrent_state_keeps_its_size(kind: str) -> None:
     sizes = set()
     for token in batch.target_in.T:
         _, state = model.step(state, token)
-        sizes.add((state.hidden.shape, state.fed.shape, state.memory.outputs.shape))
+        sizes.add((state.hidden.shape, state.attentional_vector.shape, state.memory.outputs.shape))
     assert len(sizes) == 1
 
 

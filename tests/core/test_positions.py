@@ -48,10 +48,10 @@ def test_the_table_moves_with_its_module() -> None:
 
 def test_learned_positions_end() -> None:
     torch.manual_seed(0)
-    positions = LearnedPositions(4, longest=5)
+    positions = LearnedPositions(4, max_tokens=5)
     x = torch.randn(2, 3, 4)
     assert_same(positions(x, 2), x + positions.table[2:5])
-    with pytest.raises(ValueError, match="learned 5 positions, but position 5 was asked"):
+    with pytest.raises(ValueError, match=r"at most 5 tokens .* but it has 6"):
         positions(x, 3)
 
 

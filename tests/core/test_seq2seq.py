@@ -3,9 +3,8 @@ from typing import Any
 import pytest
 import torch
 from every_model import ATTENTIONS, assert_same, build, random_inputs
-from torch import nn
 
-from transformer_lite import Seq2Seq, Seq2SeqConfig
+from transformer_lite import AttentionRecord, Seq2Seq, Seq2SeqConfig
 from transformer_lite.scores import AdditiveScore
 
 
@@ -84,7 +83,8 @@ def test_bahdanau_asks_with_the_state_before_and_luong_with_the_state_after(atte
         maps = []
         for token in (3, 4):
             state = model.start(model.encode(batch.source, real))
-            _, _, record = model.step(state, torch.tensor([token]), need_weights=True)
+            record = AttentionRecord()
+            model.step(state, torch.tensor([token]), record)
             maps.append(record["decoder.0.cross"])
         assert torch.equal(*maps) != depends
 
@@ -94,11 +94,11 @@ def test_input_feeding_hands_the_attentional_vector_to_the_next_step() -> None:
         kind = "rnn, dot, luong, input feeding" if feeding else "rnn, dot, luong"
         model, batch = made(kind), random_inputs(1, 3, 2, seed=0)
         state = model.start(model.encode(batch.source, batch.source_mask))
-        assert not state.fed.any()
+        assert not state.attentional_vector.any()
         features, state = model.advance(state, batch.target_in[:, 0], None)
-        assert_same(state.fed, features)
+        assert_same(state.attentional_vector, features)
         expected, _ = model.step(state, batch.target_in[:, 1])
-        state.fed.add_(1.0)
+        state.attentional_vector.add_(1.0)
         changed, _ = model.step(state, batch.target_in[:, 1])
         assert torch.allclose(changed, expected) != feeding
 
@@ -123,7 +123,8 @@ def test_bahdanau_follows_the_paper_step_by_step() -> None:
     model, batch = made("rnn, additive, bahdanau"), random_inputs(1, 4, 1, seed=0)
     real = torch.ones_like(batch.source_mask)
     memory = model.encode(batch.source, real)
-    before, score = model.start(memory).hidden, model.score
+    assert model.attention is not None
+    before, score = model.start(memory).hidden, model.attention.score
     assert isinstance(score, AdditiveScore)
     energies = score.v((score.query(before[-1, 0]) + score.key(memory.outputs[0])).tanh())
     context = energies[:, 0].softmax(0) @ memory.outputs[0]
@@ -136,15 +137,15 @@ def test_bahdanau_follows_the_paper_step_by_step() -> None:
 
 def test_the_location_score_bounds_the_source() -> None:
     model, batch = made("rnn, location, luong", longest_source=4), random_inputs(1, 5, 1, seed=0)
-    with pytest.raises(ValueError, match="knows 4 source positions, but the source has 5"):
+    with pytest.raises(ValueError, match=r"at most 4 tokens .* but it has 5"):
         model(*batch)
 
 
 def test_the_width_of_the_additive_score_can_be_chosen() -> None:
     for asked, width in ((None, 6), (3, 3)):
         model = made("rnn, additive, luong", score_width=asked)
-        assert isinstance(model.score, AdditiveScore)
-        assert isinstance(model.score.v, nn.Linear) and model.score.v.in_features == width
+        assert model.attention is not None and isinstance(model.attention.score, AdditiveScore)
+        assert model.attention.score.v.in_features == width
 
 
 @pytest.mark.parametrize(

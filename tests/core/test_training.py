@@ -6,15 +6,22 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from every_model import KINDS, SOURCE_VOCAB, TARGET_VOCAB, Model, build
+from every_model import FAMILIES, KINDS, SOURCE_VOCAB, TARGET_VOCAB, Model, build
 from hypothesis import given
 from hypothesis import strategies as st
 
 from transformer_lite.data.batching import Example, collate, epoch_batches
 from transformer_lite.data.vocabulary import BOS, EOS, PAD
 from transformer_lite.decoding import greedy
-from transformer_lite.losses import batch_loss, label_smoothed_loss
-from transformer_lite.training import Trainer, TrainingConfig, fit, learning_rate, seed_for
+from transformer_lite.training import (
+    Trainer,
+    TrainingConfig,
+    batch_loss,
+    fit,
+    label_smoothed_loss,
+    learning_rate,
+    seed_for,
+)
 
 
 def examples(number: int = 12, seed: int = 0, longest: int = 6) -> list[Example]:
@@ -214,7 +221,7 @@ def test_every_example_once_an_epoch_in_batches_within_the_budget() -> None:
     pairs = examples(50)
     config = TrainingConfig(batch_tokens=30, steps=1000)
     trainer = Trainer(build("rnn, context start"), pairs, config)
-    batches = [trainer._batch(index) for index in range(60)]
+    batches = [trainer.batch(trainer.rows(step)) for step in range(1, 61)]
     seen, epochs = 0, []
     while seen < len(batches):
         expected = epoch_batches(pairs, batch_tokens=30, seed=0, epoch=len(epochs))
@@ -299,7 +306,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_update(clip: float) -> No
     assert equal(weights(model), before) and trainer.steps_done == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_bfloat16_learns_what_float32_learns(kind: str) -> None:
     """Its losses stay within 5 % of those of float32, and all that is kept stays float32."""
     sizes = {"d_model": 16, "d_ff": 32} if kind.startswith("transformer") else {"hidden": 16}
@@ -317,7 +324,7 @@ def test_bfloat16_learns_what_float32_learns(kind: str) -> None:
     assert losses["bfloat16"][-1] < 0.9 * losses["bfloat16"][0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAMILIES)
 def test_every_model_can_learn_one_batch_by_heart(kind: str) -> None:
     pairs = examples(3, longest=4)
     if kind.startswith("transformer"):

@@ -13,8 +13,8 @@ from every_model import (
 )
 
 from transformer_lite import Transformer, TransformerConfig
-from transformer_lite.layers import KeyValueCache
 from transformer_lite.positions import sinusoidal
+from transformer_lite.scope import KeyValueCache, Scope
 from transformer_lite.transformer import parameter_counts
 
 PAPER = {
@@ -60,8 +60,8 @@ def test_the_breakdown_leaves_nothing_out(tie: Any, positions: Any) -> None:
 
 def test_every_layer_has_parameters_of_its_own() -> None:
     model = Transformer(TransformerConfig(5, 5, d_model=4, heads=2, layers=3, d_ff=8))
-    for stack in (model.stack.encoder, model.stack.decoder):
-        weights = [layer.feed_forward.wide.weight for layer in stack]
+    for stack in (model.encoder, model.decoder):
+        weights = [layer.feed_forward.expand.weight for layer in stack.layers]
         assert len({id(weight) for weight in weights}) == 3
         assert not torch.equal(weights[0], weights[1])
 
@@ -105,31 +105,32 @@ def test_positions_make_word_order_matter(kind: str) -> None:
     there = model.encode(source[:, order], real).states
     assert (here - there).abs().max() > 0.01
     vectors = torch.randn(1, 4, 8, dtype=torch.float64)  # no positions in the stack itself
-    assert_same(model.stack.encode(vectors, real)[:, order],
-                model.stack.encode(vectors[:, order], real))  # fmt: skip
+    assert_same(
+        model.encoder(vectors, Scope())[:, order], model.encoder(vectors[:, order], Scope())
+    )
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("final_norm", [None, True, False])
 def test_final_norms_are_where_the_configuration_says(norm: Any, final_norm: Any) -> None:
     config = TransformerConfig(5, 5, d_model=8, heads=2, layers=1, norm=norm, final_norm=final_norm)
-    stack = Transformer(config).stack
+    model = Transformer(config)
     expected = norm == "pre" if final_norm is None else final_norm
-    for one in (stack.encoder_norm, stack.decoder_norm):
-        assert isinstance(one, torch.nn.LayerNorm) == expected
+    for stack in (model.encoder, model.decoder):
+        assert isinstance(stack.norm, torch.nn.LayerNorm) == expected
 
 
-def test_the_residual_road_is_free_with_pre_norm_and_normalised_with_post_norm() -> None:
+def test_the_residual_sum_is_free_with_pre_norm_and_normalised_with_post_norm() -> None:
     torch.manual_seed(0)
-    x, real = 5 * torch.randn(1, 3, 8, dtype=torch.float64) + 2, torch.ones(1, 3).bool()
+    x = 5 * torch.randn(1, 3, 8, dtype=torch.float64) + 2
     for norm in ("pre", "post"):
         model = build(f"transformer, {norm}, sinusoidal", final_norm=False)
         assert isinstance(model, Transformer)
-        for part in model.stack.modules():
+        for part in model.encoder.modules():
             if isinstance(part, torch.nn.Linear):  # sublayers that add nothing
                 torch.nn.init.zeros_(part.weight)
         expected = x if norm == "pre" else torch.nn.functional.layer_norm(x, (8,))
-        torch.testing.assert_close(model.stack.encode(x, real), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(model.encoder(x, Scope()), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", TRANSFORMERS)
@@ -139,7 +140,7 @@ def test_the_capacity_of_a_cache_is_honoured_and_not_exceeded(kind: str) -> None
     places = set()
     for token in batch.target_in.T[:3]:
         _, state = model.step(state, token)
-        keys = state.caches[0].keys
+        keys = state.caches["decoder.0.self"].keys
         assert keys is not None and keys.shape[2] == 3
         places.add(keys.data_ptr())
     assert len(places) == 1, "a preallocated cache never moves"
@@ -175,12 +176,12 @@ def test_selecting_an_empty_cache_and_a_copy_that_goes_its_own_way() -> None:
 def test_learned_positions_bound_both_sides() -> None:
     model = build("transformer, pre, learned", max_length=4)
     batch = random_inputs(1, 4, 5, seed=0)
-    with pytest.raises(ValueError, match="learned 4 positions"):
+    with pytest.raises(ValueError, match="at most 4 tokens"):
         model(*batch)
     state = model.start(model.encode(batch.source, batch.source_mask))
     for token in batch.target_in.T[:4]:
         _, state = model.step(state, token)
-    with pytest.raises(ValueError, match="position 4 was asked"):
+    with pytest.raises(ValueError, match="but it has 5"):
         model.step(state, batch.target_in[:, 4])
 
 
@@ -205,7 +206,7 @@ def test_ids_outside_the_vocabulary_are_named(wrong: int) -> None:
     [
         ({"d_model": 10, "heads": 4}, "heads must divide d_model"),
         ({"layers": 0}, "layers must be at least 1"),
-        ({"tie": "all"}, "needs one vocabulary for both sides"),
+        ({"tie": "all"}, "must have one vocabulary for both sides"),
     ],
 )
 def test_configurations_that_cannot_be_are_refused(fields: dict[str, Any], message: str) -> None:

@@ -1,24 +1,30 @@
 """Every fast form beside its plain one: same values, same gradients."""
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
 import torch
-from every_model import BOS, KINDS, TARGET_VOCAB, build, models, random_inputs
+from every_model import BOS, TARGET_VOCAB, build, random_inputs
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from transformer_lite import losses
-from transformer_lite.attention import AttentionRecord, MultiHeadAttention
+from transformer_lite import Transformer, TransformerConfig
+from transformer_lite.attention import MultiHeadAttention
+from transformer_lite.data.batching import Example, collate
 from transformer_lite.data.vocabulary import PAD
-from transformer_lite.decoding import beam, greedy, output_by_columns
-from transformer_lite.fast.dropout import Dropout, keep_mask, relu_dropout
+from transformer_lite.decoding import greedy
+from transformer_lite.fast import FastTransformer, batch_loss, loss
+from transformer_lite.fast.dropout import Dropout, cheapen_dropout, keep_mask
+from transformer_lite.fast.loss import projected_loss
 from transformer_lite.fast.packing import Packing
-from transformer_lite.layers import ACTIVATIONS, Activation, FeedForward
-from transformer_lite.losses import label_smoothed_loss, projected_loss
 from transformer_lite.masks import padding_mask
-from transformer_lite.model import SequenceModel
+from transformer_lite.scope import AttentionRecord, Scope
+from transformer_lite.training import batch_loss as plain_batch_loss
+from transformer_lite.training import label_smoothed_loss
+from transformer_lite.transformer import ACTIVATIONS, Activation, FeedForward
 
 LENGTHS = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 
@@ -37,17 +43,21 @@ def test_packing_and_unpacking_keep_every_real_token(lengths: list[int], seed: i
     assert torch.equal(packing.unpack(packed), padded * mask[:, :, None])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+FAST = "transformer, pre, sinusoidal, fast"
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
 @given(data=st.data(), seed=st.integers(0, 99))
 def test_features_of_real_tokens_are_those_of_all_positions(
-    kind: str, data: st.DataObject, seed: int
+    norm: Any, data: st.DataObject, seed: int
 ) -> None:
     """With the gradient of every parameter; the padding holds ids that must not matter."""
-    model = data.draw(models(kind))
+    model = build(FAST, norm=norm)
+    assert isinstance(model, FastTransformer)
     lengths = torch.tensor(data.draw(LENGTHS))
     inputs = random_inputs(len(lengths), 4, 6, seed)
     target_mask = padding_mask(lengths, 6)
-    plain = SequenceModel.token_features(model, *inputs, target_mask)
+    plain = model.features(*inputs)[target_mask]
     packed = model.token_features(*inputs, target_mask)
     torch.testing.assert_close(packed, plain)
     direction = torch.randn_like(plain)
@@ -63,7 +73,8 @@ def test_features_of_real_tokens_are_those_of_all_positions(
 
 
 def test_a_batch_without_a_real_target_token_has_no_features() -> None:
-    model = build("transformer, pre, sinusoidal")
+    model = build(FAST)
+    assert isinstance(model, FastTransformer)
     inputs = random_inputs(2, 4, 3, seed=0)
     mask = torch.zeros(2, 3, dtype=torch.bool)
     assert model.token_features(*inputs, mask).shape == (0, 8)
@@ -73,15 +84,14 @@ def test_a_batch_without_a_real_target_token_has_no_features() -> None:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("piece", [1, 3, 20])
 def test_the_loss_in_pieces_is_the_plain_one(
-    monkeypatch: pytest.MonkeyPatch, smoothing: float, bias: bool, piece: int
+    monkeypatch: pytest.MonkeyPatch, smoothing: float, piece: int
 ) -> None:
     """`piece` rows at a time, which need not divide their number."""
     torch.manual_seed(0)
-    monkeypatch.setattr(losses, "PIECE", piece * TARGET_VOCAB)
-    output = nn.Linear(5, TARGET_VOCAB, bias=bias).double()
+    monkeypatch.setattr(loss, "PIECE", piece * TARGET_VOCAB)
+    output = nn.Linear(5, TARGET_VOCAB, bias=False).double()
     features = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
     target = torch.randint(PAD + 1, TARGET_VOCAB, (7,))
     pieces = projected_loss(features, output, target, smoothing)
@@ -101,8 +111,8 @@ def test_the_loss_in_pieces_in_bfloat16_is_near(monkeypatch: pytest.MonkeyPatch)
     output, features = nn.Linear(16, 50, bias=False), torch.randn(40, 16, requires_grad=True)
     target = torch.randint(PAD + 1, 50, (40,))
     plain = projected_loss(features, output, target, 0.1)
-    monkeypatch.setattr(losses, "PIECE", 400)
-    pieces = projected_loss(features, output, target, 0.1, torch.bfloat16)
+    monkeypatch.setattr(loss, "PIECE", 400)
+    pieces = projected_loss(features, output, target, 0.1, "bfloat16")
     assert pieces.dtype == torch.float32
     torch.testing.assert_close(pieces, plain, rtol=0.01, atol=0.0)
     for ours, theirs in zip(
@@ -157,33 +167,20 @@ def test_dropout_is_drawn_from_the_seed_and_does_nothing_in_evaluation() -> None
     assert layer.eval()(x) is x and Dropout(0.0)(x) is x
 
 
-@pytest.mark.parametrize("p", [0.0, 0.3])
-@pytest.mark.parametrize("training", [True, False])
-def test_relu_and_dropout_in_one_are_the_two(p: float, training: bool) -> None:
-    layer = Dropout(p).train(training)
-    x = torch.randn(50, 70, dtype=torch.float64, requires_grad=True)
-    direction = torch.randn_like(x)
-    torch.manual_seed(1)
-    together = relu_dropout(x, layer)
-    torch.manual_seed(1)
-    apart = layer(x.relu())
-    torch.testing.assert_close(together, apart)
-    ours, theirs = (
-        torch.autograd.grad(one, x, direction, retain_graph=True)[0] for one in (together, apart)
-    )
-    torch.testing.assert_close(ours, theirs)
-
-
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
 def test_the_feed_forward_network_drops_what_stands_between_its_maps(
     activation: Activation,
 ) -> None:
-    network, x = FeedForward(6, 40, 0.5, activation), torch.randn(3, 6)
+    config = TransformerConfig(
+        5, 5, d_model=6, heads=1, d_ff=40, dropout=0.5, activation=activation
+    )
+    network, x = FeedForward(config), torch.randn(3, 6)
+    cheapen_dropout(network)
     torch.manual_seed(1)
     found = network(x)
     torch.manual_seed(1)
-    inner = network.dropout(ACTIVATIONS[activation](network.wide(x)))
-    torch.testing.assert_close(found, network.narrow(inner))
+    inner = network.dropout(ACTIVATIONS[activation](network.expand(x)))
+    torch.testing.assert_close(found, network.contract(inner))
     assert not torch.allclose(found, network.eval()(x))
 
 
@@ -197,64 +194,48 @@ def test_a_position_table_that_grew_in_decoding_serves_training_too() -> None:
     greedy(model, inputs.source, inputs.source_mask, bos=BOS, eos=TARGET_VOCAB - 1, max_length=12)
     assert len(model.get_buffer("positions.table")) > 4
     model(*inputs).sum().backward()
-    assert all(one.grad is not None for one in model.stack.parameters())
+    assert all(one.grad is not None for one in model.parameters())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@given(data=st.data(), seed=st.integers(0, 99))
-def test_the_output_matrix_by_columns_gives_the_same_logits(
-    kind: str, data: st.DataObject, seed: int
-) -> None:
-    model = data.draw(models(kind))
-    inputs = random_inputs(3, 4, 5, seed)
-    with torch.no_grad():
-        plain = model(*inputs)
-        with output_by_columns(model):
-            torch.testing.assert_close(model(*inputs), plain)
-
-
-@pytest.mark.parametrize("tie", ["none", "target"])
-@pytest.mark.parametrize("search", [greedy, beam])
-def test_decoding_reads_the_output_matrix_by_columns_and_leaves_it_as_it_was(
-    monkeypatch: pytest.MonkeyPatch, search: Any, tie: str
-) -> None:
-    """The same memory with the same numbers after, so that training goes on as before."""
-    model = build("transformer, pre, learned", max_length=4, tie=tie)
+def test_a_search_leaves_the_weights_alone_and_reads_them_by_columns() -> None:
+    """Whatever is done with the model meanwhile sees one right matrix: tied, in rows, its own."""
+    model = build(FAST, tie="target")
     inputs = random_inputs(2, 4, 3, seed=0)
-    weight, strides = model.output.weight, []
-
-    def watched(features: Tensor) -> Tensor:
-        strides.append(weight.stride())
-        return project(features)
-
-    project = model.project
-    monkeypatch.setattr(model, "project", watched)
-    rows, numbers = weight.data_ptr(), weight.detach().clone()
-    arguments = (model, inputs.source, inputs.source_mask)
-    search(*arguments, bos=BOS, eos=TARGET_VOCAB - 1, max_length=2)
-    with pytest.raises(ValueError, match="learned 4 positions"):  # an error on the way
-        search(*arguments, bos=BOS, eos=TARGET_VOCAB - 1, max_length=9)
-    assert len(strides) > 2
-    assert set(strides) == {(1, TARGET_VOCAB)}
-    assert weight.data_ptr() == rows
-    assert weight.stride() == (8, 1)
-    assert torch.equal(weight, numbers)
+    weight = model.output.weight
+    state = model.start(model.encode(inputs.source, inputs.source_mask))
+    assert state.columns.stride() == (TARGET_VOCAB, 1) and torch.equal(state.columns.T, weight)
+    _, state = model.step(state, inputs.target_in[:, 0])
+    assert weight is model.target_embedding.weight and weight.is_contiguous()
+    assert torch.equal(copy.deepcopy(model).output.weight, weight)
+    assert torch.equal(pickle.loads(pickle.dumps(model)).output.weight, weight)
+    other = build(FAST, seed=1, tie="target")
+    model.load_state_dict(other.state_dict())
+    model.step(state, inputs.target_in[:, 1])
+    assert torch.equal(model.output.weight, other.output.weight)
+    with torch.inference_mode():
+        greedy(model, inputs.source, inputs.source_mask, bos=BOS, eos=2, max_length=3)
     model(*inputs).sum().backward()
-    assert model.output.weight is weight
-    assert weight.grad is not None
+    assert model.output.weight.grad is not None
 
 
-def test_two_searches_at_once_leave_the_output_matrix_as_it_was() -> None:
-    """As in two threads: the second begins before the first ends, and ends after it."""
-    model = build("transformer, pre, sinusoidal")
-    rows = model.output.weight.data_ptr()
-    first, second = output_by_columns(model), output_by_columns(model)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    second.__exit__(None, None, None)
-    assert model.output.weight.data_ptr() == rows
-    assert model.output.weight.is_contiguous()
+def test_the_fast_loss_is_the_plain_one_with_its_gradient() -> None:
+    """Without dropout, on the same weights: packed and in pieces, or on padded rows at once."""
+    plain = build("transformer, pre, sinusoidal")
+    fast = build(FAST)
+    assert type(plain) is Transformer and isinstance(fast, FastTransformer)
+    fast.load_state_dict(plain.state_dict())
+    pairs = [Example([5, 6, 2], [4, 5]), Example([7, 2], [6, 7, 8, 4])]
+    ours, theirs = (
+        batch_loss(fast, collate(pairs), 0.1),
+        plain_batch_loss(plain, collate(pairs), 0.1),
+    )
+    torch.testing.assert_close(ours, theirs)
+    for one, other in zip(
+        torch.autograd.grad(ours, list(fast.parameters())),
+        torch.autograd.grad(theirs, list(plain.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
 
 
 # Attention
@@ -266,7 +247,7 @@ def test_dropping_weights_leaves_the_record_alone() -> None:
     attention = MultiHeadAttention(8, 2, dropout=0.5).train()
     x, record = torch.randn(2, 5, 8), AttentionRecord()
     torch.manual_seed(1)
-    recorded = attention(x, x, x, None, record, "map")
+    recorded = attention(x, x, x, Scope(record=record, name="map"))
     torch.manual_seed(1)
     assert torch.equal(recorded, attention(x, x, x))
     torch.testing.assert_close(record["map"].sum(-1), torch.ones(2, 2, 5))

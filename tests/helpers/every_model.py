@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from transformer_lite import Seq2Seq, Seq2SeqConfig, Transformer, TransformerConfig
+from transformer_lite.fast import FastTransformer
 from transformer_lite.masks import padding_mask
 from transformer_lite.model import SequenceModel
 
@@ -47,11 +48,26 @@ def _kinds() -> dict[str, tuple[type, dict[str, Any]]]:
                 TransformerConfig,
                 {"norm": norm, "positions": positions},
             )
+    kinds["transformer, pre, sinusoidal, fast"] = (TransformerConfig, {"norm": "pre"})
     return kinds
 
 
 KINDS = _kinds()
 TRANSFORMERS = [kind for kind in KINDS if kind.startswith("transformer")]
+
+# Every part of every model at least once, for tests that are too slow for all combinations.
+FAMILIES = [
+    "rnn, context start",
+    "rnn, context each_step",
+    "rnn, additive, bahdanau",
+    "rnn, dot, luong",
+    "rnn, scaled_dot, luong, input feeding",
+    "rnn, location, luong",
+    "rnn, monotonic window, bahdanau",
+    "rnn, predictive window, luong",
+    "transformer, pre, sinusoidal, fast",
+    "transformer, post, learned",
+]
 
 
 def build(kind: str, seed: int = 0, dropout: float = 0.0, **fields: Any) -> Model:
@@ -62,7 +78,8 @@ def build(kind: str, seed: int = 0, dropout: float = 0.0, **fields: Any) -> Mode
     model: Model
     if configuration is TransformerConfig:
         small: dict[str, Any] = {"d_model": 8, "heads": 2, "layers": 2, "d_ff": 12}
-        model = Transformer(TransformerConfig(**(common | small | defaults | fields)))
+        made = FastTransformer if kind.endswith("fast") else Transformer
+        model = made(TransformerConfig(**(common | small | defaults | fields)))
     else:
         small = {"d_embedding": 5, "hidden": 6, "longest_source": 16}
         model = Seq2Seq(Seq2SeqConfig(**(common | small | defaults | fields)))

@@ -131,7 +131,7 @@ def written(model: MarianMTModel, source: Tensor, mask: Tensor) -> list[Any]:
 @pytest.mark.parametrize("fields", [OPUS, {}, OPUS | {"share_encoder_decoder_embeddings": False}])
 def test_greedy_output_is_that_of_generate(fields: dict[str, Any], start: int) -> None:
     lengths, different = set(), set()
-    for seed in range(24):
+    for seed in range(8):
         model = lively(seed, decoder_start_token_id=start, **fields)
         model.generation_config.bad_words_ids = [[PAD]]
         model.final_logits_bias[0, PAD] += 0.2  # it would be written, were it not forbidden
@@ -145,7 +145,7 @@ def test_greedy_output_is_that_of_generate(fields: dict[str, Any], start: int) -
         assert not any(PAD in row for row in tokens)
         lengths |= {len(row) for row in tokens}
         different |= {tuple(row) for row in tokens}
-    assert len(lengths) > 3 and len(different) > 24, "sentences should differ, also in length"
+    assert len(lengths) > 3 and len(different) > 12, "sentences should differ, also in length"
 
 
 def test_padding_is_written_where_it_is_not_forbidden() -> None:

@@ -219,7 +219,7 @@ def test_the_commands(folder: Path, translator: Translator) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == translator(GERMAN) and not result.stderr
     result = call("translate", "--marian", folder, "--beam", 3, GERMAN[0])
-    assert result.stdout.splitlines() == [translator(GERMAN[0], width=3)]
+    assert result.stdout.splitlines() == [translator(GERMAN[0], beam_size=3)]
     result = call("explain", "--marian", folder, GERMAN[0])
     assert result.exit_code == 0, result.output
     first, *rows = result.stdout.splitlines()

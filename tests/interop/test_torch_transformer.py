@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from every_model import assert_same
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
 from transformer_lite.attention import AttentionRecord
 from transformer_lite.interop import from_torch
 from transformer_lite.masks import causal_mask, padding_mask
-from transformer_lite.stack import EncoderDecoder
+from transformer_lite.scope import Scope
 
 # torch warns that it will not use nested tensors where it cannot, which is no concern of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
@@ -29,11 +29,6 @@ def torch_transformer(**fields: Any) -> nn.Transformer:
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5)
     return module.eval()
-
-
-def ours_forward(stack: EncoderDecoder, source: Tensor, real: Tensor, target: Tensor) -> Tensor:
-    memory = stack.encode(source, real)
-    return stack.decode(target, stack.source_keys_values(memory), real)
 
 
 @given(
@@ -68,10 +63,11 @@ def test_the_stack_equals_torch(
         )
     )
     stack = from_torch(theirs)
-    assert_same(ours_forward(stack, source, real, target), expected)
+    assert_same(stack(source, target, real), expected)
     expected_memory = turn(theirs.encoder(turn(source), src_key_padding_mask=~real))
     # Real positions only: what torch leaves at padding is nobody's business.
-    assert_same(stack.encode(source, real)[real], expected_memory[real])
+    memory = stack.encoder(source, Scope(real[:, None, None]))
+    assert_same(memory[real], expected_memory[real])
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
@@ -82,21 +78,23 @@ def test_single_layers_equal_torch(norm_first: bool, activation: Any) -> None:
     stack = from_torch(theirs)
     source, target = (torch.randn(2, n, 8, dtype=torch.float64) for n in (4, 3))
     real = padding_mask(torch.tensor([2, 4]), 4)
-    encoder, expected_layer = stack.encoder[1], theirs.encoder.layers[1]
-    ours = encoder(source, real[:, None, None])
+    encoder, expected_layer = stack.encoder.layers[1], theirs.encoder.layers[1]
+    ours = encoder(source, Scope(real[:, None, None]))
     assert_same(ours[real], expected_layer(source, src_key_padding_mask=~real)[real])
-    decoder = stack.decoder_layers[2]
+    decoder = stack.decoder.layers[2]
     expected = theirs.decoder.layers[2](
         target, source, tgt_mask=~causal_mask(3), memory_key_padding_mask=~real
     )
-    keys_values = decoder.cross_attention.project(source, source)
     record = AttentionRecord()
     for asked in (None, record):
         output = decoder(
-            target, keys_values, real[:, None, None], causal_mask(3), record=asked, name="it"
+            target,
+            source,
+            Scope(causal_mask(3), asked, name="self"),
+            Scope(real[:, None, None], asked, name="cross"),
         )
         assert_same(output, expected)
-    assert set(record) == {"it.self", "it.cross"}
+    assert set(record) == {"self", "cross"}
 
 
 def test_weights_are_copies_and_everything_else_follows_the_module() -> None:
@@ -105,10 +103,13 @@ def test_weights_are_copies_and_everything_else_follows_the_module() -> None:
     stack = from_torch(theirs)
     assert stack.training and not from_torch(theirs.eval()).training
     assert next(stack.parameters()).dtype == torch.float64
-    assert stack.encoder[0].around_self.norm.eps == 1e-3
+    assert stack.encoder.layers[0].self_residual.norm.eps == 1e-3
     assert {m.p for m in stack.modules() if isinstance(m, nn.Dropout)} == {0.3}
-    assert stack.encoder[0].self_attention.dropout.p == 0.3
-    ours, copied = stack.encoder[0].feed_forward.wide.weight, theirs.encoder.layers[0].linear1
+    assert stack.encoder.layers[0].self_attention.dropout.p == 0.3
+    ours, copied = (
+        stack.encoder.layers[0].feed_forward.expand.weight,
+        theirs.encoder.layers[0].linear1,
+    )
     before = ours.clone()
     with torch.no_grad():
         copied.weight.add_(1)
@@ -124,7 +125,7 @@ def test_modules_that_cannot_be_copied_are_refused() -> None:
     with pytest.raises(ValueError, match="one and the same in all layers"):
         # torch keeps a module in the encoder only; its decoder falls back to ReLU.
         from_torch(torch_transformer(activation=nn.GELU()))
-    with pytest.raises(ValueError, match="encoder and decoder, but this module has Linear"):
+    with pytest.raises(ValueError, match="encoder and decoder, but it has Linear"):
         from_torch(torch_transformer(custom_encoder=nn.Linear(2, 2)))
     layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True, dtype=torch.float64)
     without = nn.TransformerEncoder(layer, 2, norm=None)
@@ -147,4 +148,4 @@ def test_a_module_without_final_norms_is_the_papers() -> None:
     source, target = (torch.randn(2, n, 8, dtype=torch.float64) for n in (4, 3))
     real = torch.ones(2, 4, dtype=torch.bool)
     expected = theirs(source, target, tgt_mask=~causal_mask(3))
-    assert_same(ours_forward(stack, source, real, target), expected)
+    assert_same(stack(source, target, real), expected)

@@ -60,7 +60,7 @@ class Machine:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, ["threads"])
+        check_at_least(1, self, "threads")
 
 
 @dataclass(frozen=True)
