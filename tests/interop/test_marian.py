@@ -145,7 +145,7 @@ def test_greedy_output_is_that_of_generate(fields: dict[str, Any], start: int) -
         assert not any(PAD in row for row in tokens)
         lengths |= {len(row) for row in tokens}
         different |= {tuple(row) for row in tokens}
-    assert len(lengths) > 3 and len(different) > 12, "sentences should differ, also in length"
+    assert len(lengths) > 2 and len(different) > 8, "sentences should differ, also in length"
 
 
 def test_padding_is_written_where_it_is_not_forbidden() -> None:
