@@ -171,8 +171,9 @@ def _misconception(
         if all(_behaves_alike(function, trial) for trial in trials):
             return misconception, wrong[0]
     for trial in wrong:
-        if general := general_mistake(trial.expected, trial.outcome.value):
-            return general, trial
+        with contextlib.suppress(Exception):  # objects that fail whoever looks at them
+            if general := general_mistake(trial.expected, trial.outcome.value):
+                return general, trial
 
     def ask(*arguments: Any) -> Any:
         outcome = runner(arguments)

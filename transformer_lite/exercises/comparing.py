@@ -55,31 +55,33 @@ def describe_case(parameters: tuple[str, ...], arguments: Arguments) -> str:
 
 
 def general_mistake(expected: Any, got: Any) -> str | None:
-    """The misconception that shows in the kind of a value, whatever the exercise."""
+    """The misconception that shows in the kind of a value, whatever the exercise.
+
+    Raises:
+        Exception: of any class, where `got` cannot be read.
+    """
     if not isinstance(expected, Tensor):
         return None
     if isinstance(got, list | tuple) and got and all(isinstance(item, Tensor) for item in got):
         return "list-not-tensor"
-    if isinstance(got, Tensor) and got.shape == expected.shape and got.layout == torch.strided:
-        lost = expected.isfinite() & ~got.isfinite()
-        return "not-finite" if not got.is_meta and bool(lost.any()) else None
-    return None
+    lost = expected.isfinite() & ~got.isfinite()
+    return "not-finite" if got.shape == expected.shape and bool(lost.any()) else None
 
 
-def same(before: object, after: object) -> bool:
+def same(before: Any, after: Any) -> bool:
     """Whether two arguments (tensors, numbers, lists and dictionaries of these) are identical."""
     if type(before) is not type(after):
         return False
-    match before, after:
-        case Tensor(), Tensor():
-            alike = after.shape == before.shape and after.dtype == before.dtype
-            return alike and torch.equal(before, after)
-        case dict(), dict():
-            pairs = ((before[key], after[key]) for key in before if key in after)
-            return before.keys() == after.keys() and all(same(*pair) for pair in pairs)
-        case (list(), list()) | (tuple(), tuple()):
-            return len(before) == len(after) and all(map(same, before, after))
-    return before == after
+    if isinstance(before, Tensor):
+        alike = after.shape == before.shape and after.dtype == before.dtype
+        return alike and torch.equal(before, after)
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(
+            same(before[key], after[key]) for key in before
+        )
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(same, before, after))
+    return bool(before == after)
 
 
 def _tensor_difference(expected: Tensor, got: Any, tolerance: float) -> str | None:

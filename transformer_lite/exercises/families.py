@@ -50,7 +50,7 @@ def changes_with(misconception: str, alter: Callable[..., Arguments]) -> Symptom
     )
 
 
-def depends_on_batch_mates(batched: int) -> Symptom:
+def batch_mixing(batched: int) -> Symptom:
     """The symptom of sentences that come out differently when they are alone.
 
     Args:
@@ -92,7 +92,7 @@ def _same_weights_with_other_query(arguments: Arguments, value: Any, answer: Fun
 # In this order: energies that ignore the source are one number for a whole sentence, so that they
 # show the last symptom, too.
 OF_ENERGIES = (
-    depends_on_batch_mates(2),
+    batch_mixing(2),
     Symptom("depends-on-other-keys", _differs_with_other_keys),
     Symptom("source-ignored", _same_with_other_keys),
     Symptom("query-ignored-by-softmax", _same_weights_with_other_query),

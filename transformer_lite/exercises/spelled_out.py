@@ -40,12 +40,13 @@ def spelled_out(
     symptoms: tuple[Symptom | new.Symptom, ...] = (),
 ) -> new.Exercise:
     """The exercise with these mistakes; those of the symptoms without a message share theirs."""
-    own = [symptom for symptom in symptoms if isinstance(symptom, Symptom)]
+    own: list[Mistake | Symptom] = [*mistakes]
+    own += [symptom for symptom in symptoms if isinstance(symptom, Symptom)]
     return new.Exercise(
         reference=reference,
         cases=cases,
         wrong=lambda *arguments, answer: answer(*arguments),
         rows={m.misconception: [{"answer": answer} for answer in m.answers] for m in mistakes},
         symptoms=tuple(new.Symptom(s.misconception, s.shows) for s in symptoms),
-        texts=new.Texts(task, mistakes={m.misconception: m.message for m in (*mistakes, *own)}),
+        texts=new.Texts(task, mistakes={m.misconception: m.message for m in own}),
     )

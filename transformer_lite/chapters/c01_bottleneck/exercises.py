@@ -8,17 +8,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Symptom
-from transformer_lite.exercises.families import (
-    altered,
-    changes_with,
-    depends_on_batch_mates,
-    turned,
-)
+from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Symptom
+from transformer_lite.exercises.families import altered, batch_mixing, changes_with, turned
 
 EOS = 2
 Rows = list[list[int]]
 Weights = dict[str, Tensor]
+Map = Callable[[Tensor], Tensor]
 
 # ---- shift-right: from the target to what the decoder reads
 
@@ -69,7 +65,7 @@ SHIFT_RIGHT = Exercise(
         "first-token-lost": [{"parts": "bos rest"}],
         "bos-fixed": [{"parts": "one body"}],
     },
-    (depends_on_batch_mates(1),),
+    (batch_mixing(1),),
 )
 
 # ---- exact-match: the share of sentences that are right from end to end
@@ -87,22 +83,20 @@ def exact_match(predicted: Rows, reference: Rows, eos: int) -> float:
 def _match_cases(generator: torch.Generator) -> Iterator[Arguments]:
     """Each way to be right or wrong beside a right sentence, then all of them mixed."""
 
-    def draw(low: int, high: int) -> int:
-        return int(torch.randint(low, high, (1,), generator=generator))
-
     def pair(kind: str, eos: int) -> tuple[list[int], list[int]]:
         """What a model that is right or wrong in this way writes, and the reference."""
-        words = (torch.randperm(20, generator=generator)[: draw(3, 6)] + 10).tolist()
+        length = int(torch.randint(4, 7, (), generator=generator))
+        *words, noise = (torch.randperm(20, generator=generator)[:length] + 10).tolist()
         written = {
             "right": [*words, eos],
-            "right, then noise": [*words, eos, draw(10, 30)],
-            "right, then noise with eos": [*words, eos, draw(10, 30), eos],
+            "right, then noise": [*words, eos, noise],
+            "right, then noise with eos": [*words, eos, noise, eos],
             "right, stopped by the limit": words,
             "one wrong": [*words[:-1], 40, eos, words[-1]],
             "first wrong": [40, *words[1:], eos],
-            "too long": [*words, draw(10, 30), eos],
+            "too long": [*words, noise, eos],
             "too short": [*words[:-1], eos, words[-1], eos],
-            "never ends": [*words, draw(10, 30), words[0], words[1]],
+            "never ends": [*words, noise, words[0], words[1]],
             "nothing": [eos, *words],
             "other order": [*words[::-1], eos],
         }
@@ -142,13 +136,11 @@ def _wrong_match(
     for row, wanted in zip(predicted, reference, strict=True):
         ours, theirs = row[: end(row)], [*wanted, *[eos] * closed]
         hits = sum(map(int.__eq__, ours, theirs))
-        longer = max(len(ours), len(theirs))
         gain, most = {
             "all right": (ours == theirs, 1),
             "tokens": (hits, len(theirs)),
-            "tokens of the longer": (hits, longer),
+            "tokens of the longer": (hits, max(len(ours), len(theirs))),
             "shares": (hits / len(theirs), 1),
-            "shares of the longer": (hits / longer, 1),
             "beginning": (ours[: len(theirs)] == theirs, 1),
             "shorter": (hits == min(len(ours), len(theirs)), 1),
             "any order": (sorted(ours) == sorted(theirs), 1),
@@ -165,7 +157,7 @@ EXACT_MATCH = Exercise(
     {
         "token-accuracy": [
             {"points": points, "cut": cut}
-            for points in ("tokens", "tokens of the longer", "shares", "shares of the longer")
+            for points in ("tokens", "tokens of the longer", "shares")
             for cut in ("first", "nowhere")
         ],
         "keeps-eos": [{"cut": "behind"}, {"cut": "behind", "closed": True}],
@@ -179,11 +171,7 @@ EXACT_MATCH = Exercise(
     (
         changes_with(
             "reads-past-eos",
-            lambda predicted, reference, eos: (
-                [[*row, *[eos] * (eos not in row), 77, 78] for row in predicted],
-                reference,
-                eos,
-            ),
+            lambda ours, theirs, eos: ([row + [77] * (eos in row) for row in ours], theirs, eos),
         ),
     ),
 )
@@ -214,24 +202,26 @@ def _is_real(outputs: Tensor, lengths: Tensor) -> Tensor:
     return (torch.arange(outputs.shape[1]) < lengths[:, None])[:, :, None]  # B S 1
 
 
-Position = Callable[[Tensor, int], Tensor | int]  # from the lengths and the size of the batch
-
-
 def _wrong_state(
-    outputs: Tensor,
-    lengths: Tensor,
-    at: Position | None = None,
-    every_row: bool = False,
-    mask: str = "right",
-    mean: bool = True,
+    outputs: Tensor, lengths: Tensor, at: str = "", every_row: bool = False, mask: str = "right"
 ) -> Tensor:
-    """The outputs at other positions, or the mean or sum over all that the mask leaves."""
-    if at is not None:
-        rows = slice(None) if every_row else torch.arange(len(outputs))
-        return outputs[rows, at(lengths, outputs.shape[1])]
+    """The outputs at other positions; or the mean or sum over all positions in a mask."""
+    size = outputs.shape[1]
     kept = altered(_is_real(outputs, lengths), mask)
     total = (outputs * kept).sum(1)
-    return total / kept.sum(1) if mean else total
+    if at in ("mean", "sum"):
+        return total / kept.sum(1) if at == "mean" else total
+    positions: dict[str, Tensor | int] = {
+        "end": lengths - 1,
+        "one further": lengths,
+        "one further, at most the last": lengths.clamp(max=size - 1),
+        "one before": lengths - 2,
+        "last": size - 1,
+        "first": 0,
+        "end of the longest": lengths.max() - 1,
+        "end of row 0": lengths[0] - 1,
+    }
+    return outputs[slice(None) if every_row else torch.arange(len(outputs)), positions[at]]
 
 
 LAST_STATE = Exercise(
@@ -239,34 +229,23 @@ LAST_STATE = Exercise(
     _state_cases,
     _wrong_state,
     {
-        "after-padding": [{"at": lambda lengths, size: size - 1}],
-        "off-by-one": [
-            {"at": lambda lengths, size: lengths},
-            {"at": lambda lengths, size: lengths.clamp(max=size - 1)},
-        ],
-        "one-too-early": [
-            {"at": lambda lengths, size: lengths - 2},
-            {"at": lambda lengths, size: (lengths - 2).clamp(min=0)},
-        ],
+        "after-padding": [{"at": "last"}],
+        "off-by-one": [{"at": "one further"}, {"at": "one further, at most the last"}],
+        "one-too-early": [{"at": "one before"}],
         "every-length-for-every-row": [
-            {"at": lambda lengths, size: lengths - 1, "every_row": True},
-            {"at": lambda lengths, size: lengths, "every_row": True},
+            {"at": position, "every_row": True} for position in ("end", "one further")
         ],
-        "one-length-for-all": [
-            {"at": lambda lengths, size: lengths.max() - 1},
-            {"at": lambda lengths, size: lengths.min() - 1},
-            {"at": lambda lengths, size: lengths[0] - 1},
-        ],
-        "first-position": [{"at": lambda lengths, size: 0}],
-        "mean-over-time": [{}, {"mean": False}],
-        "mean-with-padding": [{"mask": "none"}, {"mask": "none", "mean": False}],
+        "one-length-for-all": [{"at": "end of the longest"}, {"at": "end of row 0"}],
+        "first-position": [{"at": "first"}],
+        "mean-over-time": [{"at": "mean"}, {"at": "sum"}],
+        "mean-with-padding": [{"at": "mean", "mask": "none"}, {"at": "sum", "mask": "none"}],
     },
     (
         changes_with(
             "reads-padding",
             lambda outputs, lengths: (outputs + 1.0 * ~_is_real(outputs, lengths), lengths),
         ),
-        depends_on_batch_mates(2),
+        batch_mixing(2),
     ),
 )
 
@@ -310,28 +289,25 @@ def _gru_cases(generator: torch.Generator) -> Iterator[Arguments]:
         yield draw(rows, d_input), draw(rows, width), weights
 
 
-Map = Callable[[Tensor], Tensor]
-
-
 def _wrong_gru(
     x: Tensor,
     h: Tensor,
     weights: Weights,
     order: str = "run",
     without: str = "",
-    gate: Map = torch.sigmoid,
-    squash: Map = torch.tanh,
+    sigmoid: Map = torch.sigmoid,
+    tanh: Map = torch.tanh,
     reset_on: str = "map of the state",
     blend: str = "keep",
 ) -> Tensor:
     """Blocks in another `order` (r, u, n), biases left `without`, gates that act elsewhere."""
-    weights = {name: 0 * w if name in without.split() else w for name, w in weights.items()}
-    from_x = (x @ weights["weight_ih"].T + weights["bias_ih"]).chunk(3, dim=1)
-    from_h = (h @ weights["weight_hh"].T + weights["bias_hh"]).chunk(3, dim=1)
+    bias_x, bias_h = (weights[f"bias_{side}"] * (side not in without) for side in ("ih", "hh"))
+    from_x = (x @ weights["weight_ih"].T + bias_x).chunk(3, dim=1)
+    from_h = (h @ weights["weight_hh"].T + bias_h).chunk(3, dim=1)
     r, u, n = map(order.index, "run")
-    reset, update = gate(from_x[r] + from_h[r]), gate(from_x[u] + from_h[u])
-    matrix, bias = weights["weight_hh"].chunk(3)[n], weights["bias_hh"].chunk(3)[n]
-    new = squash(
+    reset, update = sigmoid(from_x[r] + from_h[r]), sigmoid(from_x[u] + from_h[u])
+    matrix, bias = weights["weight_hh"].chunk(3)[n], bias_h.chunk(3)[n]
+    new = tanh(
         {
             "map of the state": from_x[n] + reset * from_h[n],
             "state": from_x[n] + (reset * h) @ matrix.T + bias,
@@ -359,18 +335,10 @@ GRU_STEP = Exercise(
         "reset-misplaced": [{"reset_on": "everything"}, {"reset_on": "nothing"}],
         "update-inverted": [{"blend": "replace"}],
         "old-state-lost": [{"blend": "weakened"}, {"blend": "new"}],
-        "wrong-function": [
-            {"squash": torch.sigmoid},
-            {"squash": torch.clone},
-            {"gate": torch.tanh},
-        ],
-        "bias-forgotten": [
-            {"without": "bias_ih"},
-            {"without": "bias_hh"},
-            {"without": "bias_ih bias_hh"},
-        ],
+        "wrong-function": [{"tanh": torch.sigmoid}, {"tanh": torch.clone}, {"sigmoid": torch.tanh}],
+        "bias-forgotten": [{"without": "ih"}, {"without": "hh"}, {"without": "ih hh"}],
     },
-    (depends_on_batch_mates(2),),
+    (batch_mixing(2),),
 )
 
 # ---- masked-loss: cross-entropy over the real tokens of a padded batch
@@ -408,15 +376,14 @@ def _wrong_loss(
     target: Tensor,
     pad: int,
     turn: str = "transpose",
-    softmax_first: bool = False,
-    zero: bool = False,
+    softmaxes: int = 1,
     mask: str = "right",
     divisor: str = "counted",
 ) -> Tensor:
-    """Wrong axes, one softmax too many, 0 for `pad`, another mask, another divisor."""
-    scores = logits.softmax(-1) if softmax_first else logits
+    """Wrong axes, one softmax too many, another mask, another divisor."""
+    scores = logits.softmax(-1) if softmaxes == 2 else logits
     losses = F.cross_entropy(turned(scores, turn), target, reduction="none")
-    counted = altered(target != (0 if zero else pad), mask)
+    counted = target != 0 if mask == "not 0" else altered(target != pad, mask)
     rows = (losses * counted).sum(1)
     return {
         "counted": rows.sum() / counted.sum(),
@@ -428,9 +395,10 @@ def _wrong_loss(
     }[divisor]
 
 
-def _hopeless(logits: Tensor, target: Tensor, pad: int) -> Tensor:
-    """Logits of a model that is sure of every token but the right one."""
-    return logits.scatter(2, target[:, :, None], -100.0)
+def _stays_small(arguments: Arguments, value: Tensor, answer: Function) -> bool:
+    """Whether a model that is sure of every token but the right one has a small loss."""
+    logits, target, pad = arguments
+    return bool(abs(answer(logits.scatter(2, target[:, :, None], -100.0), target, pad)) < 2)
 
 
 MASKED_LOSS = Exercise(
@@ -440,31 +408,24 @@ MASKED_LOSS = Exercise(
     {
         "pads-counted": [{"mask": "none"}],
         "inverted-mask": [{"mask": "inverted"}, {"mask": "inverted", "divisor": "tokens"}],
-        "pad-fixed": [{"zero": True}],
+        "pad-fixed": [{"mask": "not 0"}],
         "not-transposed": [{"turn": "not"}, {"turn": "not", "mask": "none"}],
         "view-for-transpose": [{"turn": "view"}, {"turn": "view", "mask": "none"}],
-        "softmax-first": [{"softmax_first": True}, {"softmax_first": True, "mask": "none"}],
+        "softmax-first": [{"softmaxes": 2}, {"softmaxes": 2, "mask": "none"}],
         "mean-of-row-means": [{"divisor": "each row's own"}],
         "wrong-divisor": [{"divisor": divisor} for divisor in ("positions", "rows", "one")],
     },
     (
-        # The same number added to all logits of a position leaves a softmax over them as it was.
+        # What is added to all logits of one position leaves a softmax over them as it was.
         changes_with(
             "no-softmax",
-            lambda logits, target, pad: (logits + 1.0 * target[:, :, None], target, pad),
+            lambda logits, target, pad: (logits + target[:, :, None], target, pad),
         ),
         changes_with(
             "reads-padding",
-            lambda logits, target, pad: (
-                torch.where((target == pad)[:, :, None], logits.flip(2), logits),
-                target,
-                pad,
-            ),
+            lambda logits, target, pad: (logits * (target != pad)[:, :, None], target, pad),
         ),
-        Symptom(
-            "no-logarithm",
-            lambda arguments, value, answer: abs(answer(_hopeless(*arguments), *arguments[1:])) < 2,
-        ),
+        Symptom("no-logarithm", _stays_small),
         Symptom("wrong-sign", lambda arguments, value, answer: value < 0),
     ),
 )

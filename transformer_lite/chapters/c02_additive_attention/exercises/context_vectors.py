@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from transformer_lite.exercises.exercise import Arguments, Function
-from transformer_lite.exercises.families import close, depends_on_batch_mates
+from transformer_lite.exercises.families import batch_mixing, close
 from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 TENTHS = 10
@@ -209,7 +209,7 @@ CONTEXT_VECTORS = spelled_out(
     cases=cases,
     mistakes=MISTAKES,
     symptoms=(
-        depends_on_batch_mates(2),
+        batch_mixing(2),
         Symptom(
             "reads-weight-zero",
             "A position whose weight is 0 at every step still changes your contexts. Padding has "

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from transformer_lite.exercises.exercise import Arguments, Function
-from transformer_lite.exercises.families import close, depends_on_batch_mates
+from transformer_lite.exercises.families import batch_mixing, close
 from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 LOWEST = torch.finfo(torch.float32).min
@@ -283,7 +283,7 @@ MASKED_WEIGHTS = spelled_out(
             "among the words.",
             _sums_differ_from_one,
         ),
-        depends_on_batch_mates(2),
+        batch_mixing(2),
         Symptom(
             "reads-padding",
             "Your weights change when only the energies of padding change. Nobody should see them.",

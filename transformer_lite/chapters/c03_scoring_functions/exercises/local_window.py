@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from transformer_lite.exercises.exercise import Arguments, Function
-from transformer_lite.exercises.families import close, depends_on_batch_mates
+from transformer_lite.exercises.families import batch_mixing, close
 from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 
@@ -276,7 +276,7 @@ LOCAL_WINDOW = spelled_out(
     cases=cases,
     mistakes=MISTAKES,
     symptoms=(
-        depends_on_batch_mates(2),
+        batch_mixing(2),
         Symptom(
             "weight-outside-window",
             "A position outside the window has a weight. The window ends one radius to each side "
