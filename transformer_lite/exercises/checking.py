@@ -105,7 +105,7 @@ class _Trial:
 
 
 def _no_function(answer: object) -> str:
-    if inspect.isclass(answer):
+    if callable(answer):
         return "expected your function, got a class."
     return (
         f"expected your function, got an object of type {type(answer).__name__}. Hand over the "
