@@ -11,7 +11,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, no_type_check
 
 from transformer_lite.exercises.exercise import Arguments, Function
 
@@ -87,6 +87,7 @@ def _call(function: Function, arguments: Arguments, seconds: float) -> Any:
         return function(*arguments)
     over = False
 
+    @no_type_check  # with a check around it, it would take longer than alarms are apart
     def stop(*_: object) -> None:
         if not over:
             raise TimeUp
