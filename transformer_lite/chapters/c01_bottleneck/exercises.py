@@ -216,6 +216,7 @@ def _wrong_state(
         "one further": lengths,
         "one further, at most the last": lengths.clamp(max=size - 1),
         "one before": lengths - 2,
+        "one before, at least the first": (lengths - 2).clamp(min=0),
         "last": size - 1,
         "first": 0,
         "end of the longest": lengths.max() - 1,
@@ -231,7 +232,7 @@ LAST_STATE = Exercise(
     {
         "after-padding": [{"at": "last"}],
         "off-by-one": [{"at": "one further"}, {"at": "one further, at most the last"}],
-        "one-too-early": [{"at": "one before"}],
+        "one-too-early": [{"at": "one before"}, {"at": "one before, at least the first"}],
         "every-length-for-every-row": [
             {"at": position, "every_row": True} for position in ("end", "one further")
         ],
