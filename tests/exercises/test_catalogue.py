@@ -3,6 +3,7 @@
 import ast
 import copy
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,9 @@ import torch
 
 from transformer_lite.exercises import check
 from transformer_lite.exercises.catalogue import discover
-from transformer_lite.exercises.checking import examine
+from transformer_lite.exercises.checking import TOLERANCE, examine
+from transformer_lite.exercises.comparing import difference, same
 from transformer_lite.exercises.exercise import Arguments, Exercise
-from transformer_lite.exercises.running import same
 from transformer_lite.exercises.verdict import WIDTH
 
 EXERCISES = discover()
@@ -28,12 +29,9 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
 }
 
 WRONG = [
-    pytest.param(
-        exercise, mistake.misconception, answer, id=f"{name}-{mistake.misconception}-{number}"
-    )
+    pytest.param(exercise, misconception, answer, id=f"{name}-{misconception}-{number}")
     for name, exercise in EXERCISES.items()
-    for mistake in exercise.mistakes
-    for number, answer in enumerate(mistake.answers)
+    for number, (misconception, answer) in enumerate(exercise.wrong_answers())
 ]
 
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda e: e.name)
@@ -53,8 +51,7 @@ def test_right_answers_pass(exercise: Exercise) -> None:
 @every_exercise
 def test_the_task_fits_the_reference(exercise: Exercise) -> None:
     call = f"{exercise.reference.__name__}({', '.join(exercise.parameters)})"
-    assert exercise.task.startswith(f"write {call}")
-    assert exercise.reference.__name__ == exercise.name.replace("-", "_")
+    assert exercise.texts.task.startswith(f"write {call}")
 
 
 @every_exercise
@@ -62,14 +59,13 @@ def test_cases_are_the_same_in_every_run_and_nobody_edits_them(exercise: Exercis
     torch.manual_seed(1)
     first = exercise.draw()
     torch.manual_seed(2)
-    assert same(list(map(list, first)), list(map(list, exercise.draw())))
+    assert same(first, exercise.draw())
     for arguments in first:
         before = copy.deepcopy(arguments)
         exercise.reference(*arguments)
-        for mistake in exercise.mistakes:
-            for answer in mistake.answers:
-                try_out(answer, arguments)
-        assert same(list(before), list(arguments))
+        for _, answer in exercise.wrong_answers():
+            try_out(answer, arguments)
+        assert same(before, arguments)
 
 
 def try_out(answer: Callable[..., Any], arguments: Arguments) -> Any:
@@ -84,9 +80,8 @@ def try_out(answer: Callable[..., Any], arguments: Arguments) -> Any:
 def test_no_wrong_answer_only_raises(exercise: Exercise) -> None:
     """Every other answer that raises such an error in all cases would be taken for it."""
     cases = exercise.draw()
-    for mistake in exercise.mistakes:
-        for answer in mistake.answers:
-            assert any(try_out(answer, case) is not None for case in cases), mistake.misconception
+    for misconception, answer in exercise.wrong_answers():
+        assert any(try_out(answer, case) is not None for case in cases), misconception
 
 
 @pytest.mark.parametrize(("exercise", "misconception", "answer"), WRONG)
@@ -95,27 +90,37 @@ def test_each_wrong_answer_has_its_own_diagnosis(
 ) -> None:
     verdict = examine(exercise, answer, 5.0)
     assert not verdict.passed
+    # So no two ideas compute the same: the later of the two would be taken for the earlier.
     assert verdict.misconception == misconception, verdict
-    message = next(m.message for m in exercise.mistakes if m.misconception == misconception)
-    assert message in verdict.message
+    assert exercise.message(misconception) in verdict.message
     assert max(map(len, str(verdict).split("\n"))) <= WIDTH
+    assert verdict.case is not None
+    got = try_out(answer, verdict.case)
+    assert got is None or difference(exercise.reference(*verdict.case), got, TOLERANCE)
 
 
 @every_exercise
-def test_the_order_of_the_catalogue_decides_nothing(exercise: Exercise) -> None:
-    """No two ideas compute the same, so that reversing the list changes no diagnosis."""
-    turned = copy.copy(exercise)
-    object.__setattr__(turned, "mistakes", exercise.mistakes[::-1])
-    for mistake in exercise.mistakes:
-        for answer in mistake.answers:
-            assert examine(turned, answer, 5.0).misconception == mistake.misconception
-
-
-@every_exercise
-def test_ids_are_unique_within_an_exercise_and_well_formed(exercise: Exercise) -> None:
-    ids = [m.misconception for m in (*exercise.mistakes, *exercise.symptoms)]
+def test_every_misconception_has_its_text_and_every_text_its_misconception(
+    exercise: Exercise,
+) -> None:
+    ids = [*exercise.rows, *(symptom.misconception for symptom in exercise.symptoms)]
     assert len(set(ids)) == len(ids)
-    assert all(one == one.lower() and " " not in one for one in ids)
+    assert all(exercise.message(misconception) for misconception in ids)
+    assert set(exercise.texts.mistakes) <= set(ids)
+
+
+def test_an_exercise_with_texts_has_hints_and_at_most_eight_rows() -> None:
+    written_out = [exercise for exercise in EXERCISES.values() if exercise.texts.hints]
+    assert len(written_out) >= 5
+    for exercise in written_out:
+        assert len(exercise.rows) <= 8 and len(exercise.texts.hints) >= 3, exercise.name
+
+
+def test_two_exercises_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = sys.modules["transformer_lite.chapters.c02_additive_attention.exercises"]
+    monkeypatch.setattr(other, "EXERCISES", (EXERCISES["gru-step"],))
+    with pytest.raises(ValueError, match='must have different names, but two are "gru-step"'):
+        discover.__wrapped__()
 
 
 @every_exercise
@@ -141,15 +146,14 @@ def fragments(answer: Callable[..., Any]) -> set[str]:
 
 @every_exercise
 def test_no_message_holds_a_piece_of_a_solution(exercise: Exercise) -> None:
-    messages = [m.message for m in (*exercise.mistakes, *exercise.symptoms)]
+    messages = [*exercise.texts.mistakes.values(), *exercise.texts.hints, exercise.texts.task]
     messages += [
         str(check(exercise.name, wrong))
         for wrong in (lambda *_: torch.zeros(7), lambda *_: 3.5, lambda *_: [1])
     ]
-    messages += [str(check(exercise.name)), exercise.task]
+    messages += [str(check(exercise.name))]
     pieces = set().union(*map(fragments, [exercise.reference, *RIGHT[exercise.name]]))
     assert len(pieces) >= 10
     for message in messages:
         plain = " ".join(message.split())
-        # The dictionary's keys are part of the task.
         assert [piece for piece in pieces if piece in plain] == []

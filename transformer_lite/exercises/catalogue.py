@@ -3,23 +3,32 @@
 import importlib
 import importlib.util
 import pkgutil
+from dataclasses import replace
 from functools import cache
 
-from transformer_lite.exercises.exercise import Exercise
+from transformer_lite.exercises.exercise import Exercise, read_texts
 
 CHAPTERS = "transformer_lite.chapters"
 
 
 @cache
 def discover() -> dict[str, Exercise]:
-    """The exercises of every chapter, found by looking into the chapters' folders."""
+    """The exercises of every chapter, found by looking into the chapters' folders.
+
+    Raises:
+        ValueError: two exercises have one name.
+    """
     found: dict[str, Exercise] = {}
     package = importlib.import_module(CHAPTERS)
     for chapter in pkgutil.iter_modules(package.__path__, f"{CHAPTERS}."):
-        name = f"{chapter.name}.exercises"
-        if importlib.util.find_spec(name):
-            module = importlib.import_module(name)
-            found |= {exercise.name: exercise for exercise in module.EXERCISES}
+        if not importlib.util.find_spec(f"{chapter.name}.exercises"):
+            continue
+        texts = read_texts(chapter.name)
+        for exercise in importlib.import_module(f"{chapter.name}.exercises").EXERCISES:
+            name = exercise.name
+            if name in found:
+                raise ValueError(f'exercises must have different names, but two are "{name}"')
+            found[name] = replace(exercise, texts=texts.get(name, exercise.texts))
     return found
 
 
@@ -34,5 +43,5 @@ def find(name: object) -> Exercise:
     if exercise is None:
         names = ", ".join(f'"{known}"' for known in exercises)
         came = f'"{name}"' if isinstance(name, str) else f"an object of type {type(name).__name__}"
-        raise ValueError(f"name: expected the name of an exercise, got {came}; there are {names}")
+        raise ValueError(f"name must be that of an exercise, but it is {came}; there are {names}")
     return exercise

@@ -2,21 +2,31 @@
 
 import contextlib
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
 import torch
 
 from transformer_lite.exercises.catalogue import find
-from transformer_lite.exercises.comparing import describe_case, difference
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.running import Runner
+from transformer_lite.exercises.comparing import (
+    describe,
+    describe_case,
+    difference,
+    general_mistake,
+    same,
+)
+from transformer_lite.exercises.exercise import Arguments, Exercise, Function
+from transformer_lite.exercises.running import Outcome, Runner, TimeUp, shorten
 from transformer_lite.exercises.verdict import Verdict
-from transformer_lite.exercises.worker import Outcome, Raised, Returned, Unfinished, shorten
 
 SECONDS = 5.0  # for all cases of one check; right answers need a small part of one second
+TOLERANCE = 1e-5  # largest difference between right values, absolute and relative
 ANY_VALUE = 1e30  # a tolerance that leaves only kind and shape to differ
+TOO_LONG = (
+    "your function takes too long, and was stopped. Is there a loop whose condition never becomes "
+    "false?"
+)
 
 
 def check(name: str, answer: object = ...) -> Verdict:
@@ -29,10 +39,12 @@ def check(name: str, answer: object = ...) -> Verdict:
 
     Returns:
         The verdict, whatever the function does: raise, return nonsense, change its arguments,
-        print, or run for ever (it is stopped after `SECONDS`).
+        print, or run for ever. (It is stopped after `SECONDS`; on Windows and outside the main
+        thread there is no alarm, and the reader has to interrupt it.)
 
     Raises:
         ValueError: there is no exercise of this name; the message lists all names.
+        KeyboardInterrupt: the reader interrupts the check.
     """
     return examine(find(name), answer, SECONDS)
 
@@ -44,13 +56,12 @@ def examine(exercise: Exercise, answer: object, seconds: float) -> Verdict:
     # A notebook may have set another default device; cases and answers stay on one.
     with torch.device("cpu"):
         cases = exercise.draw()
-        complaint = _unusable(exercise, answer, cases[0])
-        if complaint or not callable(answer):
-            return Verdict(exercise.name, "failed", complaint)
+        if not callable(answer) or inspect.isclass(answer):
+            return Verdict(exercise.name, "failed", _no_function(answer))
+        if complaint := _wrong_parameters(exercise, answer, cases[0]):
+            return Verdict(exercise.name, "failed", complaint, case=cases[0])
         runner = Runner(answer, seconds)
-        trials = _try_all(exercise, cases, runner)
-        verdict = _judge(exercise, trials, runner)
-    return _mention_prints(verdict, runner.lines_printed)
+        return _judge(exercise, _try_all(exercise, cases, runner), runner)
 
 
 @dataclass(frozen=True)
@@ -60,30 +71,50 @@ class _Trial:
     arguments: Arguments
     expected: Any
     outcome: Outcome
-    complaint: str | None  # what is wrong with the outcome
 
     @property
-    def is_nonsense(self) -> bool:
-        """Whether this is not even a value of the right kind and shape."""
-        if not isinstance(self.outcome, Returned):
-            return True
-        return difference(self.expected, self.outcome.value, ANY_VALUE) is not None
+    def complaint(self) -> str | None:
+        """What is wrong with the outcome."""
+        error, line = self.outcome.error, self.outcome.line
+        if isinstance(error, TimeUp):
+            where = line or "a line inside compiled code"
+            return f"it had not finished when time was up; it was at {where}"
+        if error is not None:
+            return f"it raised {_error_text(error)}" + (f" at {line}" if line else "")
+        return difference(self.expected, self.outcome.value, TOLERANCE)
 
-    def explain(self, exercise: Exercise) -> str:
-        case = describe_case(exercise.parameters, self.arguments)
-        finding = self.complaint or "right"
-        return f"In this case:\n{case}\n{finding[0].upper()}{finding[1:]}."
+    @property
+    def changed(self) -> list[int]:
+        """Positions of the arguments that are not what they were."""
+        pairs = enumerate(zip(self.arguments, self.outcome.after, strict=True))
+        return [position for position, pair in pairs if not same(*pair)]
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether this is what an exercise does that nobody has worked on."""
+        if self.outcome.error is not None:
+            # Exactly this class: a notebook without a keyboard answers input() with a subclass.
+            return type(self.outcome.error) is NotImplementedError
+        return (self.outcome.value is None or self.outcome.value is ...) and not self.changed
+
+    @property
+    def has_right_shape(self) -> bool:
+        """Whether a value of the right kind and shape came back."""
+        value = self.outcome.value
+        return self.outcome.error is None and not difference(self.expected, value, ANY_VALUE)
 
 
-def _unusable(exercise: Exercise, answer: object, arguments: Arguments) -> str:
-    """Why `answer` cannot even be called with the arguments of a case; empty where it can."""
-    if not callable(answer):
-        return (
-            f"expected your function, got an object of type {type(answer).__name__}. Hand over "
-            "the function's name without brackets behind it, so that the check can call it."
-        )
-    if inspect.isclass(answer):
+def _no_function(answer: object) -> str:
+    if callable(answer):
         return "expected your function, got a class."
+    return (
+        f"expected your function, got an object of type {type(answer).__name__}. Hand over the "
+        "function's name without brackets behind it, so that the check can call it."
+    )
+
+
+def _wrong_parameters(exercise: Exercise, answer: Function, arguments: Arguments) -> str:
+    """Why `answer` cannot be called with the arguments of a case; empty where it can."""
     try:
         signature = inspect.signature(answer)
     except (TypeError, ValueError):  # compiled functions need not tell theirs
@@ -98,120 +129,100 @@ def _unusable(exercise: Exercise, answer: object, arguments: Arguments) -> str:
 
 def _try_all(exercise: Exercise, cases: list[Arguments], runner: Runner) -> list[_Trial]:
     """Run every case, up to the first that does not end."""
-    trials = []
-    for arguments, outcome in zip(cases, runner(cases), strict=False):
-        expected = exercise.reference(*arguments)
-        complaint = _complaint(expected, outcome, exercise.tolerance)
-        trials.append(_Trial(arguments, expected, outcome, complaint))
+    trials: list[_Trial] = []
+    for arguments in cases:
+        trials.append(_Trial(arguments, exercise.reference(*arguments), runner(arguments)))
+        outcome = trials[-1].outcome
+        if type(outcome.value) is CoroutineType:
+            outcome.value.close()  # or Python complains later, out of place
+        if isinstance(outcome.error, TimeUp):
+            break
     return trials
 
 
-def _complaint(expected: Any, outcome: Outcome, tolerance: float) -> str | None:
-    if isinstance(outcome, Unfinished):
-        return f"it had not finished when time was up; it was at {outcome.line}"
-    if isinstance(outcome, Raised):
-        where = f" at {outcome.line}" if outcome.line else ""
-        return f"it raised {_error_text(outcome.error)}{where}"
-    if type(outcome.value) is CoroutineType:
-        outcome.value.close()  # or Python complains later, out of place
-    return difference(expected, outcome.value, tolerance)
-
-
 def _judge(exercise: Exercise, trials: list[_Trial], runner: Runner) -> Verdict:
-    name = exercise.name
-    outcomes = [trial.outcome for trial in trials]
-    if isinstance(outcomes[-1], Unfinished):
-        return Verdict(name, "failed", _unfinished_text(exercise, trials[-1]))
-    if all(_is_blank(outcome) for outcome in outcomes):
-        return _not_attempted(exercise)
-    for outcome in outcomes:
-        if isinstance(outcome, Returned) and outcome.changed:
-            parameter = exercise.parameters[outcome.changed[0]]
-            return Verdict(name, "failed", _changed_text(parameter), "changes-input")
+    if isinstance(trials[-1].outcome.error, TimeUp):
+        return _failed(exercise, trials[-1], TOO_LONG)
+    if all(trial.is_blank for trial in trials):
+        return _not_attempted(exercise, trials[0])
+    for trial in trials:
+        if trial.changed:
+            argument = exercise.parameters[trial.changed[0]]
+            message = exercise.message("changes-input").replace("{argument}", argument)
+            return _failed(exercise, trial, message, "changes-input")
     wrong = [trial for trial in trials if trial.complaint]
     if not wrong:
-        return Verdict(name, "passed", f"right on all {len(trials)} cases.")
-    found = _mistake(exercise, trials) or _symptom(exercise, wrong, runner)
-    if found:
-        text = f"{found.message}\n{wrong[0].explain(exercise)}"
-        return Verdict(name, "failed", text, found.misconception)
+        printing = next((trial for trial in trials if trial.outcome.printed), trials[0])
+        message = _join(f"right on all {len(trials)} cases.", printing.outcome.printed)
+        return Verdict(exercise.name, "passed", message)
+    if found := _misconception(exercise, trials, wrong, runner):
+        misconception, trial = found
+        return _failed(exercise, trial, exercise.message(misconception), misconception)
     # An error hides what the other cases would tell, so it is named first.
-    first = next((trial for trial in wrong if isinstance(trial.outcome, Raised)), wrong[0])
-    share = f"{len(wrong)} of {len(trials)} cases are not right."
-    return Verdict(name, "failed", f"{share}\n{first.explain(exercise)}")
+    first = next((trial for trial in wrong if trial.outcome.error), wrong[0])
+    return _failed(exercise, first, f"{len(wrong)} of {len(trials)} cases are not right.")
 
 
-def _is_blank(outcome: Outcome) -> bool:
-    """Whether this is what an exercise does that nobody has worked on."""
-    if isinstance(outcome, Raised):
-        # Exactly this class: a notebook without a keyboard answers input() with a subclass of it.
-        return type(outcome.error) is NotImplementedError
-    if isinstance(outcome, Returned):
-        return (outcome.value is None or outcome.value is ...) and not outcome.changed
-    return False
-
-
-def _mistake(exercise: Exercise, trials: list[_Trial]) -> Mistake | None:
-    """The catalogued wrong idea that does, on every case, what the answer did."""
-    for mistake in exercise.mistakes:
-        for wrong in mistake.answers:
-            if all(_behaves_alike(wrong, trial, exercise.tolerance) for trial in trials):
-                return mistake
-    return None
-
-
-def _behaves_alike(wrong: Function, trial: _Trial, tolerance: float) -> bool:
-    try:
-        value = wrong(*trial.arguments)
-    except Exception as error:
-        return isinstance(trial.outcome, Raised) and type(trial.outcome.error) is type(error)
-    if not isinstance(trial.outcome, Returned):
-        return False
-    return difference(value, trial.outcome.value, tolerance) is None
-
-
-def _symptom(exercise: Exercise, wrong: list[_Trial], runner: Runner) -> Symptom | None:
-    """The first property of a wrong idea that a wrong result of the right shape shows."""
+def _misconception(
+    exercise: Exercise, trials: list[_Trial], wrong: list[_Trial], runner: Runner
+) -> tuple[str, _Trial] | None:
+    """The wrong idea that the answer shows, and a trial in which it shows it."""
+    for misconception, function in exercise.wrong_answers():
+        if all(_behaves_alike(function, trial) for trial in trials):
+            return misconception, wrong[0]
+    for trial in wrong:
+        with contextlib.suppress(Exception):  # objects that fail whoever looks at them
+            if general := general_mistake(trial.expected, trial.outcome.value):
+                return general, trial
 
     def ask(*arguments: Any) -> Any:
-        (outcome,) = runner([arguments])
-        if not isinstance(outcome, Returned):
+        outcome = runner(arguments)
+        if outcome.error is not None:
             raise RuntimeError("no result")
         return outcome.value
 
     for symptom in exercise.symptoms:
-        for trial in wrong:
-            if not isinstance(trial.outcome, Returned) or trial.is_nonsense:
-                continue
+        for trial in filter(lambda trial: trial.has_right_shape, wrong):
             # Asked again, the function may raise or return nonsense: that shows nothing.
             with contextlib.suppress(Exception):
                 if symptom.shows(trial.arguments, trial.outcome.value, ask):
-                    return symptom
+                    return symptom.misconception, trial
     return None
 
 
-def _not_attempted(exercise: Exercise) -> Verdict:
-    return Verdict(
-        exercise.name,
-        "not attempted",
-        f"nothing comes back yet. Your task: {exercise.task}\n(If you did write it: does every "
-        "path through your function end in a `return`?)",
+def _behaves_alike(function: Function, trial: _Trial) -> bool:
+    """Whether a wrong answer does in this case what the reader's does."""
+    try:
+        value = function(*trial.arguments)
+    except Exception as error:
+        return type(trial.outcome.error) is type(error)
+    return trial.outcome.error is None and not difference(value, trial.outcome.value, TOLERANCE)
+
+
+def _failed(
+    exercise: Exercise, trial: _Trial, message: str, misconception: str | None = None
+) -> Verdict:
+    """The verdict that shows this trial."""
+    names, after = exercise.parameters, trial.outcome.after
+    findings = [trial.complaint] if trial.complaint else []
+    findings += [f"afterwards {names[i]} was {describe(after[i])}" for i in trial.changed]
+    case = describe_case(names, trial.arguments)
+    shown = "\n".join(f"{finding[0].upper()}{finding[1:]}." for finding in findings)
+    text = _join(message, f"In this case:\n{case}\n{shown}", trial.outcome.printed)
+    return Verdict(exercise.name, "failed", text, misconception, trial.arguments)
+
+
+def _not_attempted(exercise: Exercise, trial: _Trial | None = None) -> Verdict:
+    text = (
+        f"nothing comes back yet. Your task: {exercise.texts.task}\n(If you did write it: does "
+        "every path through your function end in a `return`?)"
     )
+    printed = trial.outcome.printed if trial else ""
+    return Verdict(exercise.name, "not attempted", _join(text, printed))
 
 
-def _unfinished_text(exercise: Exercise, trial: _Trial) -> str:
-    return (
-        "your function takes too long, and was stopped. Is there a loop whose condition never "
-        f"becomes false?\n{trial.explain(exercise)}"
-    )
-
-
-def _changed_text(parameter: str) -> str:
-    return (
-        f"your function changes its argument `{parameter}` in place. Whoever called it still needs "
-        "the old values (a training loop uses the same tensors again). Build the result in a new "
-        "object, or work on a copy."
-    )
+def _join(*paragraphs: str) -> str:
+    return "\n".join(filter(None, paragraphs))
 
 
 def _error_text(error: BaseException) -> str:
@@ -219,11 +230,3 @@ def _error_text(error: BaseException) -> str:
         return shorten(f"{type(error).__name__}: {error}".removesuffix(": "))
     except Exception:  # an error whose own text fails
         return type(error).__name__
-
-
-def _mention_prints(verdict: Verdict, lines: int) -> Verdict:
-    if not lines:
-        return verdict
-    noun = "line" if lines == 1 else "lines"
-    note = f"(Your function printed {lines} {noun}, not shown here; call it yourself to see them.)"
-    return replace(verdict, message=f"{verdict.message}\n{note}")

@@ -54,6 +54,36 @@ def describe_case(parameters: tuple[str, ...], arguments: Arguments) -> str:
     return "\n".join(f"    {name} = {describe(value)}" for name, value in pairs)
 
 
+def general_mistake(expected: Any, got: Any) -> str | None:
+    """The misconception that shows in the kind of a value, whatever the exercise.
+
+    Raises:
+        Exception: of any class, where `got` cannot be read.
+    """
+    if not isinstance(expected, Tensor):
+        return None
+    if isinstance(got, list | tuple) and got and all(isinstance(item, Tensor) for item in got):
+        return "list-not-tensor"
+    lost = expected.isfinite() & ~got.isfinite()
+    return "not-finite" if got.shape == expected.shape and bool(lost.any()) else None
+
+
+def same(before: Any, after: Any) -> bool:
+    """Whether two arguments (tensors, numbers, lists and dictionaries of these) are identical."""
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, Tensor):
+        alike = after.shape == before.shape and after.dtype == before.dtype
+        return alike and torch.equal(before, after)
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(
+            same(before[key], after[key]) for key in before
+        )
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(same, before, after))
+    return bool(before == after)
+
+
 def _tensor_difference(expected: Tensor, got: Any, tolerance: float) -> str | None:
     shape = f"of shape {list(expected.shape)}" if expected.shape else "that holds one number"
     wanted = f"expected a tensor {shape}"

@@ -1,8 +1,11 @@
 """An exercise as a description: what is asked, what is right, and what each wrong idea gives."""
 
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib import resources
 from typing import Any
 
 import torch
@@ -14,35 +17,33 @@ SEED = 2017  # the same cases in every run, so that a stored page says what a li
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A wrong idea, recognised by what it computes.
-
-    Attributes:
-        misconception: its stable id.
-        message: the idea named, with its symptom; never the way out in code.
-        answers: functions that somebody with this idea writes. An answer that gives what one of
-            them gives, on every case, has it.
-    """
-
-    misconception: str
-    message: str
-    answers: tuple[Function, ...]
-
-
-@dataclass(frozen=True)
 class Symptom:
-    """A wrong idea, recognised by a property of a wrong result, when no `Mistake` fits.
+    """A wrong idea, recognised by a property of a wrong result, when no row of `wrong` fits.
 
     Attributes:
         misconception: its stable id.
-        message: as for `Mistake`.
         shows: given the arguments of a case, the wrong result (of the right shape) and the
             reader's function to ask again, whether the property is there.
     """
 
     misconception: str
-    message: str
     shows: Callable[[Arguments, Any, Function], bool]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is said to the reader of one exercise.
+
+    Attributes:
+        task: one line that says what the function has to do.
+        hints: from the first push to nearly everything.
+        mistakes: for each misconception the idea named, with its symptom; never the way out in
+            code.
+    """
+
+    task: str = ""
+    hints: tuple[str, ...] = ()
+    mistakes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,23 +51,28 @@ class Exercise:
     """A function for the reader to write.
 
     Attributes:
-        name: what `check` calls it; stable.
-        task: one line that says what the function has to do.
         reference: a right answer, written independently of the package. Its parameters are the
-            ones the reader's function must take.
+            ones the reader's function must take, its name is the exercise's.
         cases: draws the arguments of every case from a generator, small and readable ones first.
-        mistakes: the catalogued wrong answers.
-        symptoms: properties tried in this order when no mistake fits.
-        tolerance: largest difference between right values, absolute and relative.
+        wrong: the function with mistakes in it; it takes the arguments of a case and the settings
+            of a row.
+        rows: for each misconception, the settings with which `wrong` does what it leads to. An
+            answer that does on every case what a row does has this misconception.
+        symptoms: properties tried in this order when no row fits.
+        texts: the words, from the chapter's `mistakes.toml`.
     """
 
-    name: str
-    task: str
     reference: Function
     cases: Callable[[torch.Generator], Iterator[Arguments]]
-    mistakes: tuple[Mistake, ...]
+    wrong: Function
+    rows: Mapping[str, Sequence[Mapping[str, Any]]]
     symptoms: tuple[Symptom, ...] = ()
-    tolerance: float = 1e-5
+    texts: Texts = Texts()
+
+    @property
+    def name(self) -> str:
+        """What `check` calls the exercise; stable."""
+        return self.reference.__name__.replace("_", "-")
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -76,3 +82,41 @@ class Exercise:
     def draw(self) -> list[Arguments]:
         """All cases; the same ones at every call."""
         return list(self.cases(torch.Generator().manual_seed(SEED)))
+
+    def wrong_answers(self) -> Iterator[tuple[str, Function]]:
+        """Every misconception with each function that it leads to."""
+        for misconception, rows in self.rows.items():
+            for row in rows:
+                yield misconception, partial(self.wrong, **row)
+
+    def message(self, misconception: str) -> str:
+        """What is said about a misconception, of this exercise or of all."""
+        return self.texts.mistakes.get(misconception) or shared_messages()[misconception]
+
+
+def read_texts(package: str) -> dict[str, Texts]:
+    """The texts in the `mistakes.toml` of a chapter's package, by exercise; empty without one."""
+    file = resources.files(package) / "mistakes.toml"
+    if not file.is_file():
+        return {}
+    return {
+        name: Texts(
+            _plain(entry["task"]),
+            tuple(map(_plain, entry["hints"])),
+            {misconception: _plain(text) for misconception, text in entry["mistakes"].items()},
+        )
+        for name, entry in tomllib.loads(file.read_text("utf-8")).items()
+    }
+
+
+@cache
+def shared_messages() -> dict[str, str]:
+    """The messages about misconceptions that any exercise may meet."""
+    file = resources.files(__package__) / "mistakes.toml"
+    messages = tomllib.loads(file.read_text("utf-8"))
+    return {misconception: _plain(text) for misconception, text in messages.items()}
+
+
+def _plain(text: str) -> str:
+    """A text without the line ends and margins that it has in its file."""
+    return " ".join(text.split())

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Function, Mistake, Symptom
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.spelled_out import Mistake, Symptom
 
 Parts = Callable[..., tuple[Tensor, Tensor, Tensor]]
 Pair = Callable[[Tensor, Tensor], Tensor]

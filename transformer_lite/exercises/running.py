@@ -1,110 +1,154 @@
-"""Runs a function on many cases: bounded in time, on copies, with its prints kept off the page."""
+"""Calls the reader's function: on a copy, with a time limit, its prints kept off the page."""
 
 import contextlib
 import copy
+import inspect
 import io
+import linecache
+import signal
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-
-import torch
-from torch import Tensor
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, no_type_check
 
 from transformer_lite.exercises.exercise import Arguments, Function
-from transformer_lite.exercises.worker import Outcome, Returned, Unfinished, Worker
 
-POLL = 0.02  # seconds between looks at a running function: not every wait can be interrupted
+AGAIN = 5e-5  # seconds between alarms once time is up
+LONGEST_TEXT = 160  # characters of a line of code or an error message worth repeating
+KEPT = 1000  # characters of what was printed that are kept
+SHOWN = 3  # lines of it that are shown
+
+
+class TimeUp(BaseException):
+    """Raised in a function that has to stop; no `except Exception` of an answer catches it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call did.
+
+    Attributes:
+        after: the arguments as the call left them.
+        printed: the first lines it printed, in words for the reader; empty where there are none.
+        value: what it returned.
+        error: what it raised instead, `TimeUp` if it was stopped.
+        line: where in the reader's code it raised or was stopped; empty where that is unknown.
+    """
+
+    after: Arguments
+    printed: str
+    value: Any = None
+    error: BaseException | None = None
+    line: str = ""
 
 
 class Runner:
-    """Calls one function on many cases, within one budget of time.
-
-    The calls run in a thread, which works alike in a script, in Jupyter and in Colab. When time is
-    up the thread is told to stop; one that cannot listen, because it waits inside compiled code,
-    is left behind as a daemon. Only compiled code that never releases Python's global lock can
-    still block the caller.
+    """Calls one function, within one budget of time for all calls.
 
     Args:
         function: anything callable.
         seconds: for all calls together.
-
-    Attributes:
-        lines_printed: how much the function has printed so far; it is not shown.
     """
 
     def __init__(self, function: Function, seconds: float) -> None:
         self.function = function
         self.seconds_left = seconds
-        self.lines_printed = 0
 
-    def __call__(self, cases: Sequence[Arguments]) -> list[Outcome]:
-        """Call the function with copies of each case's arguments.
+    def __call__(self, arguments: Arguments) -> Outcome:
+        """Call the function with copies of the arguments.
 
-        Returns:
-            One outcome a case, up to the first that is `Unfinished`.
+        Raises:
+            KeyboardInterrupt: the reader interrupts the cell.
         """
-        worker = Worker(self.function, copy.deepcopy(list(cases)))
-        printed = _LineCounter()
+        after, printed = copy.deepcopy(arguments), _Head()
+        value, error, line = None, None, ""
         started = time.monotonic()
-        line = ""
-        with contextlib.redirect_stdout(printed):
-            try:
-                worker.start()
-                while not worker.ended.wait(POLL):
-                    if time.monotonic() > started + self.seconds_left:
-                        break
-            finally:  # also when the reader interrupts the cell
-                if not worker.ended.is_set():
-                    line = worker.line_now()
-                    worker.stop()
+        try:
+            with contextlib.redirect_stdout(printed):
+                value = _call(self.function, after, self.seconds_left)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # sys.exit() in an answer ends the answer only
+            error, line = raised, _line(self.function, raised.__traceback__)
         self.seconds_left -= time.monotonic() - started
-        self.lines_printed += printed.lines
-        outcomes = [
-            replace(outcome, changed=_changes(before, after))
-            if isinstance(outcome, Returned)
-            else outcome
-            for before, after, outcome in zip(cases, worker.cases, worker.outcomes, strict=False)
-        ]
-        return outcomes if len(outcomes) == len(cases) else [*outcomes, Unfinished(line)]
+        return Outcome(after, printed.describe(), value, error, line)
 
 
-def same(before: object, after: object) -> bool:
-    """Whether two arguments (tensors, numbers, lists and dictionaries of these) are identical."""
-    if isinstance(before, Tensor):
-        return (
-            isinstance(after, Tensor)
-            and after.shape == before.shape
-            and after.dtype == before.dtype
-            and torch.equal(before, after)
-        )
-    if isinstance(before, dict):
-        return (
-            isinstance(after, dict)
-            and before.keys() == after.keys()
-            and all(same(before[key], after[key]) for key in before)
-        )
-    if isinstance(before, list):
-        return (
-            isinstance(after, list)
-            and len(before) == len(after)
-            and all(same(*pair) for pair in zip(before, after, strict=True))
-        )
-    return type(before) is type(after) and before == after
+def _call(function: Function, arguments: Arguments, seconds: float) -> Any:
+    """The function's result, or TimeUp when it takes longer than `seconds`.
+
+    Python gives alarms to the main thread only, and Windows has none: elsewhere it is the reader
+    who interrupts a function that does not end.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or not hasattr(signal, "setitimer"):
+        return function(*arguments)
+    over = False
+
+    @no_type_check  # with a check around it, it would take longer than alarms are apart
+    def stop(*_: object) -> None:
+        if not over:
+            raise TimeUp
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    # Again and again: only a later alarm reaches `while True: try: ... except: pass` while it is
+    # outside its `try`.
+    timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, AGAIN), AGAIN)
+    try:
+        return function(*arguments)
+    finally:
+        over = True  # first, and by no call: it is in calls that Python looks for alarms
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
 
 
-def _changes(before: Arguments, after: Arguments) -> tuple[int, ...]:
-    """Positions of the arguments that are not what they were."""
-    pairs = enumerate(zip(before, after, strict=True))
-    return tuple(position for position, pair in pairs if not same(*pair))
+def shorten(text: str) -> str:
+    """One line of at most `LONGEST_TEXT` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
-class _LineCounter(io.TextIOBase):
-    """Takes what is printed and keeps only the number of lines."""
+def _line(function: Function, trace: TracebackType | None) -> str:
+    """Words for the innermost line of the reader's own code in a traceback."""
+    home = _file_of(function)
+    own = [place for place in traceback.walk_tb(trace) if place[0].f_code.co_filename == home]
+    if not own:
+        return ""
+    frame, number = own[-1]
+    code = linecache.getline(home, number, frame.f_globals).strip()
+    return f"line {number}" + (f", `{shorten(code)}`" if code else "")
+
+
+def _file_of(function: Function) -> str:
+    """Name of the file or cell that holds the code of a callable; empty for compiled code."""
+    inner: Any = inspect.unwrap(getattr(function, "func", function))  # `func` of a partial
+    for candidate in (inner, type(inner).__call__):
+        code = getattr(candidate, "__code__", None)
+        if code is not None:
+            return str(code.co_filename)
+    return ""
+
+
+class _Head(io.TextIOBase):
+    """Takes what is printed, keeps the beginning, and counts the lines."""
 
     def __init__(self) -> None:
-        self.lines = 0
+        self.text = ""
+        self.ends = 0
 
     def write(self, text: str) -> int:
-        """Count the line ends."""
-        self.lines += text.count("\n")
+        """Keep what there is room for."""
+        self.text += text[: max(0, KEPT - len(self.text))]
+        self.ends += text.count("\n")
         return len(text)
+
+    def describe(self) -> str:
+        """The first lines, in words for the reader."""
+        lines = self.text.splitlines()
+        if not lines:
+            return ""
+        more = max(self.ends, len(lines)) - SHOWN
+        shown = [*map(shorten, lines[:SHOWN]), *([f"(and {more} more)"] if more > 0 else [])]
+        return "Your function printed:\n" + "\n".join(f"    {line}" for line in shown)

@@ -1,8 +1,8 @@
 """What a check says about an answer."""
 
 import textwrap
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 WIDTH = 72  # characters in a line: what a box on a page shows without scrolling
 
@@ -17,12 +17,15 @@ class Verdict:
         message: what was found, in words for the reader.
         misconception: the stable id of the wrong idea that the answer shows, None where no
             catalogued one fits.
+        case: arguments with which the answer fails as the message says, so that
+            `answer(*verdict.case)` fails again; None where none was tried, or none failed.
     """
 
     exercise: str
     outcome: Literal["passed", "failed", "not attempted"]
     message: str
     misconception: str | None = None
+    case: tuple[Any, ...] | None = field(default=None, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -35,15 +38,20 @@ class Verdict:
 
     def __str__(self) -> str:
         mark = {"passed": "✓", "failed": "✗", "not attempted": "○"}[self.outcome]
-        text = f"{mark} {self.exercise}, {self.outcome}: {self.message}"
-        return "\n".join(_wrap(line) for line in text.split("\n"))
+        return wrap(f"{mark} {self.exercise}, {self.outcome}: {self.message}")
 
     __repr__ = __str__
 
 
-def _wrap(line: str) -> str:
-    """Break a line, as a notebook does not; what continues an indented line is indented more."""
-    margin = "        " if line.startswith(" ") else ""
-    return textwrap.fill(
-        line, WIDTH, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+def wrap(text: str) -> str:
+    """Break lines, as a notebook does not; what continues an indented line is indented more."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            WIDTH,
+            subsequent_indent="        " if line.startswith(" ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
     )

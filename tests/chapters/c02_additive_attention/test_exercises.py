@@ -110,6 +110,12 @@ SYMPTOMS: list[Shown] = [
     ("masked-weights", shaken_by_padding, "reads-padding"),
     ("masked-weights", lambda energies, mask: masked_by_package(energies / 2, mask), None),
     ("context-vectors", next_sentence, "depends-on-batch-mates"),
+    # `weights.T @ values`: sizes fit in few cases, and the verdict has to show one of them.
+    (
+        "context-vectors",
+        lambda weights, values: weights.permute(2, 1, 0) @ values,
+        "leaves-the-range",
+    ),
     ("context-vectors", smoothed, "reads-weight-zero"),
     ("context-vectors", rounded, "not-proportional"),
     ("context-vectors", doubled, "leaves-the-range"),

@@ -7,14 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import OF_ENERGIES, close
 from transformer_lite.exercises.hidden_layer import (
     added,
     hidden_layer_mistakes,
     through,
     v_ignored,
 )
-from transformer_lite.exercises.properties import OF_ENERGIES, close
+from transformer_lite.exercises.spelled_out import Mistake, spelled_out
 
 Weights = dict[str, Tensor]
 
@@ -148,8 +149,7 @@ MISTAKES = (
     ),
 )
 
-ADDITIVE_ENERGIES = Exercise(
-    name="additive-energies",
+ADDITIVE_ENERGIES = spelled_out(
     task="write additive_energies(query, keys, weights): the energies, Float[B, S], of one decoder "
     "state for each sentence, query, Float[B, D], against the encoder states of its words, keys, "
     "Float[B, S, N]. weights is a dictionary of W (A × D), U (A × N) and v (A).",

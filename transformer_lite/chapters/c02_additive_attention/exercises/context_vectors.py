@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.properties import DEPENDS_ON_BATCH_MATES, close
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import batch_mixing, close
+from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 TENTHS = 10
 
@@ -201,15 +202,14 @@ MISTAKES = (
     ),
 )
 
-CONTEXT_VECTORS = Exercise(
-    name="context-vectors",
+CONTEXT_VECTORS = spelled_out(
     task="write context_vectors(weights, values): the context of every step, Float[B, T, N], from "
     "the attention weights, Float[B, T, S], and the encoder's states, values, Float[B, S, N].",
     reference=context_vectors,
     cases=cases,
     mistakes=MISTAKES,
     symptoms=(
-        DEPENDS_ON_BATCH_MATES,
+        batch_mixing(2),
         Symptom(
             "reads-weight-zero",
             "A position whose weight is 0 at every step still changes your contexts. Padding has "

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.properties import close
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import close
+from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 
 def join_directions(last: Float[Tensor, "C B D"]) -> Float[Tensor, "L B E"]:
@@ -185,8 +186,7 @@ MISTAKES = (
     ),
 )
 
-JOIN_DIRECTIONS = Exercise(
-    name="join-directions",
+JOIN_DIRECTIONS = spelled_out(
     task="write join_directions(last): from the final states, Float[2L, B, D], as a bidirectional "
     "torch.nn.GRU returns them (forward and backward of the first layer, then of the second, and "
     "so on), one state for each layer, Float[L, B, 2D], with the forward direction first.",

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.properties import DEPENDS_ON_BATCH_MATES, close
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import batch_mixing, close
+from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 LOWEST = torch.finfo(torch.float32).min
 
@@ -261,8 +262,7 @@ MISTAKES = (
     ),
 )
 
-MASKED_WEIGHTS = Exercise(
-    name="masked-weights",
+MASKED_WEIGHTS = spelled_out(
     task="write masked_weights(energies, mask): the attention weights, Float[B, T, S], from "
     "energies, Float[B, T, S], and mask, Bool[B, S], True = real token. A softmax over the real "
     "tokens, exactly 0 at padding, only zeros in a sentence without real tokens. Energies can be "
@@ -283,7 +283,7 @@ MASKED_WEIGHTS = Exercise(
             "among the words.",
             _sums_differ_from_one,
         ),
-        DEPENDS_ON_BATCH_MATES,
+        batch_mixing(2),
         Symptom(
             "reads-padding",
             "Your weights change when only the energies of padding change. Nobody should see them.",

@@ -7,14 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import OF_ENERGIES, close
 from transformer_lite.exercises.hidden_layer import (
     added,
     hidden_layer_mistakes,
     through,
     v_ignored,
 )
-from transformer_lite.exercises.properties import OF_ENERGIES, close
+from transformer_lite.exercises.spelled_out import Mistake, spelled_out
 
 
 def concat_energies(
@@ -207,8 +208,7 @@ MISTAKES = (
     ),
 )
 
-CONCAT_ENERGIES = Exercise(
-    name="concat-energies",
+CONCAT_ENERGIES = spelled_out(
     task="write concat_energies(query, keys, weight, v): the energies, Float[B, T, S], of every "
     "query, Float[B, T, Q], against every key of the same sentence, keys, Float[B, S, N], by "
     "Luong's concat score. weight is W, A × (Q + N), and reads the query first; v is A.",

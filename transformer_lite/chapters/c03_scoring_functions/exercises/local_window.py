@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.properties import DEPENDS_ON_BATCH_MATES, close
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import batch_mixing, close
+from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 
 def local_window(
@@ -265,8 +266,7 @@ MISTAKES = (
     ),
 )
 
-LOCAL_WINDOW = Exercise(
-    name="local-window",
+LOCAL_WINDOW = spelled_out(
     task="write local_window(weights, centre, radius): the local attention weights, Float[B, S], "
     "of Luong et al. From weights, Float[B, S], as a softmax gave them, and the centre p of each "
     "row, Float[B]: each weight times a Gaussian around p whose standard deviation is half the "
@@ -276,7 +276,7 @@ LOCAL_WINDOW = Exercise(
     cases=cases,
     mistakes=MISTAKES,
     symptoms=(
-        DEPENDS_ON_BATCH_MATES,
+        batch_mixing(2),
         Symptom(
             "weight-outside-window",
             "A position outside the window has a weight. The window ends one radius to each side "

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.properties import OF_ENERGIES, close
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import OF_ENERGIES, close
+from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 
 def scaled_dot_energies(
@@ -215,8 +216,7 @@ MISTAKES = (
     ),
 )
 
-SCALED_DOT_ENERGIES = Exercise(
-    name="scaled-dot-energies",
+SCALED_DOT_ENERGIES = spelled_out(
     task="write scaled_dot_energies(query, keys): the energies, Float[B, T, S], of every query, "
     "Float[B, T, K], against every key of the same sentence, keys, Float[B, S, K], by the scaled "
     "dot product.",

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Mistake, Symptom
-from transformer_lite.exercises.properties import close
+from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.families import close
+from transformer_lite.exercises.spelled_out import Mistake, Symptom, spelled_out
 
 
 def temperature(energies: Float[Tensor, "*rows S"], tau: float) -> Float[Tensor, "*rows S"]:
@@ -187,8 +188,7 @@ MISTAKES = (
     ),
 )
 
-TEMPERATURE = Exercise(
-    name="temperature",
+TEMPERATURE = spelled_out(
     task="write temperature(energies, tau): the softmax over the last axis of energies, "
     "Float[..., S], at temperature tau > 0; a higher tau makes it flatter. Energies can be near "
     "1000, and tau as small as 0.01.",
