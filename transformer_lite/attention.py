@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from transformer_lite.checks import check_share
 from transformer_lite.masks import masked_softmax
-from transformer_lite.scope import AttentionRecord, KeysValues, Rows, Scope
+from transformer_lite.scope import AttentionRecord, KeysValues, Layout, Scope
 
 __all__ = ["AttentionRecord", "MultiHeadAttention", "scaled_dot_product_attention"]
 
@@ -17,13 +17,13 @@ __all__ = ["AttentionRecord", "MultiHeadAttention", "scaled_dot_product_attentio
 def scaled_dot_product_attention(
     query: Float[Tensor, "*batch T K"],
     key: Float[Tensor, "*batch S K"],
-    value: Float[Tensor, "*batch S N"],
+    value: Float[Tensor, "*batch S D"],
     mask: Bool[Tensor, "..."] | None = None,
-) -> tuple[Float[Tensor, "*batch T N"], Float[Tensor, "*batch T S"]]:
+) -> tuple[Float[Tensor, "*batch T D"], Float[Tensor, "*batch T S"]]:
     """softmax(query keyᵀ / √K) value, written out so that the weights can be seen.
 
     Args:
-        query, key, value: K is the width of one query and one key, N that of one value.
+        query, key, value: K is the width of one query and one key, D that of one value.
         mask: True = may attend, broadcastable to `*batch T S`; None allows everything.
 
     Returns:
@@ -36,9 +36,13 @@ def scaled_dot_product_attention(
     Source: Vaswani et al. 2017, equation 1.
     """
     _check(query, key, value, mask)
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # ... T S
-    weights = masked_softmax(scores, mask)  # ... T S, rows sum to 1
+    weights = _weights(query, key, mask)  # ... T S, rows sum to 1
     return weights @ value, weights
+
+
+def _weights(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # ... T S
+    return masked_softmax(scores, mask)  # ... T S
 
 
 def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
@@ -97,32 +101,32 @@ class MultiHeadAttention(nn.Module):
 
     def forward(
         self,
-        query: Float[Tensor, "*outside D"],
-        key: Float[Tensor, "*others D"],
-        value: Float[Tensor, "*others D"],
+        query: Float[Tensor, "*queries D"],
+        key: Float[Tensor, "*keys D"],
+        value: Float[Tensor, "*keys D"],
         mask: Bool[Tensor, "..."] | Scope | None = None,
-    ) -> Float[Tensor, "*outside D"]:
+    ) -> Float[Tensor, "*queries D"]:
         """Attend from every query to every key.
 
         Args:
             query: the sequence that asks, `B T D`.
             key, value: the sequence that answers, `B S D` (the same one in self-attention).
-            mask: True = may attend, broadcastable to `B H T S`; or a whole `Scope`.
+            mask: True = may attend, broadcastable to `B H T S` (padding as
+                `mask[:, None, None, :]`); or a whole `Scope`.
         """
         scope = mask if isinstance(mask, Scope) else Scope(mask)
-        queries = self.split(scope.queries.unpack(self.query(query)))  # B H T K
-        keys, values = self._keys_values(key, value, scope)  # B H S K
-        heads = self._attend(queries, keys, values, scope)  # B H T K
-        output: Tensor = self.output(scope.queries.pack(self.merge(heads)))  # B T D
-        return output
+        q = self.split(scope.query_layout.unpack(self.query(query)))  # B H T K
+        k, v = scope.keys_values(lambda: self.keys_values(key, value, scope.key_layout))  # B H S K
+        heads = self._attend(q, k, v, scope)  # B H T K
+        return self.output(scope.query_layout.pack(self.merge(heads)))  # B T D
 
-    def project(
-        self, key: Float[Tensor, "*others D"], value: Float[Tensor, "*others D"], rows: Rows
+    def keys_values(
+        self, key: Float[Tensor, "*keys D"], value: Float[Tensor, "*keys D"], layout: Layout
     ) -> KeysValues:
         """Keys and values of every head, `B H S K`: the part that can be kept between steps."""
         return (
-            self.split(rows.unpack(self.key(key))),
-            self.split(rows.unpack(self.value(value))),
+            self.split(layout.unpack(self.key(key))),
+            self.split(layout.unpack(self.value(value))),
         )
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T K"]:
@@ -134,20 +138,12 @@ class MultiHeadAttention(nn.Module):
         """Lay the heads side by side again: the inverse of `split`."""
         return heads.transpose(1, 2).flatten(2)
 
-    def _keys_values(self, key: Tensor, value: Tensor, scope: Scope) -> KeysValues:
-        if scope.name in scope.known:
-            return scope.known[scope.name]
-        keys, values = self.project(key, value, scope.keys)
-        if scope.name in scope.caches:
-            return scope.caches[scope.name].append(keys, values)
-        return keys, values
-
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
+        _check(query, key, value, scope.mask)
         dropping = self.training and self.dropout.p > 0
-        if scope.record is None and not dropping:  # nobody needs the weights: the fused form
-            _check(query, key, value, scope.mask)
-            return F.scaled_dot_product_attention(query, key, value, scope.mask)
-        heads, weights = scaled_dot_product_attention(query, key, value, scope.mask)
+        if scope.record is None and not dropping:  # nobody needs the weights: PyTorch's fused form
+            return F.scaled_dot_product_attention(query, key, value, scope.mask)  # B H T K
+        weights = _weights(query, key, scope.mask)  # B H T S
         if scope.record is not None:
-            scope.record[scope.name] = scope.queries.maps(weights)
-        return self.dropout(weights) @ value if dropping else heads
+            scope.record[scope.name] = scope.query_layout.maps(weights)
+        return self.dropout(weights) @ value  # B H T K

@@ -1,4 +1,4 @@
-"""Checks of settings: one dialect for what must be, and what it is."""
+"""Checks of settings, with one form of message."""
 
 from typing import Any, get_args
 

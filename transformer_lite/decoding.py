@@ -58,7 +58,7 @@ def greedy(
         max_length: largest number of tokens to write, `<eos>` counted in.
 
     Returns:
-        One `Hypothesis` a source row.
+        One `Hypothesis` for each source row.
 
     Raises:
         ValueError: `bos`, `eos` or `max_length` do not fit the model.
@@ -112,9 +112,9 @@ def beam(
 ) -> list[list[Hypothesis]]:
     """Keep the `beam_size` most probable prefixes of every sentence at every length.
 
-    A hypothesis that ends among the best `beam_size` is set aside; a sentence is done when as many
-    have ended, or at `max_length`, where the unfinished ones join the list. A beam of 1 is greedy
-    decoding. A narrow beam CAN end with a less probable target than greedy decoding does.
+    A hypothesis that ends among the best `beam_size` is set aside; a sentence is done when that
+    many have ended, or at `max_length`, where the unfinished ones join the list. A beam of 1 is
+    greedy decoding. A narrow beam CAN end with a less probable target than greedy decoding does.
 
     Args:
         model, source, source_mask, bos, eos, max_length: as in `greedy`.
@@ -165,7 +165,7 @@ class _Beam:
         sentences, size = self.totals.shape
         vocabulary = log_probabilities.shape[1]
         scores = self.totals[:, :, None] + log_probabilities.view(sentences, size, vocabulary)
-        # Twice the size: even if half of these end, `size` prefixes are left to extend.
+        # Each prefix ends in one way: of twice the size at most half end, and `size` go on.
         count = min(2 * size, size * vocabulary)
         totals, places = scores.flatten(1).topk(count)
         tokens = places % vocabulary

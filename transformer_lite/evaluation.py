@@ -14,8 +14,9 @@ from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
 from transformer_lite.decoding import Hypothesis, beam, evaluation_mode, greedy
 from transformer_lite.model import SequenceModel
+from transformer_lite.progress import progress_bar
 from transformer_lite.scope import AttentionRecord
-from transformer_lite.training import label_smoothed_loss, progress_bar
+from transformer_lite.training import label_smoothed_loss
 
 Model = SequenceModel[Any, Any]
 Links = frozenset[tuple[int, int]]

@@ -88,8 +88,7 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
 
     def project(self, features: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch V"]:
         """Logits over the target vocabulary."""
-        logits: Tensor = self.output(features)
-        return logits
+        return self.output(features)
 
     def step(
         self, state: State, token: Int[Tensor, " N"], record: AttentionRecord | None = None
@@ -102,8 +101,8 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
             record: where to put the decoder's attention maps of this step (T = 1).
 
         Raises:
-            ValueError: not one token a row, a token outside the target vocabulary, or a state
-                whose cache has gone on without it (a recurrent state can be used again).
+            ValueError: not one token for each row, a token outside the target vocabulary, or a
+                state whose cache has gone on without it (a recurrent state can be used again).
         """
         features, state = self.advance(state, token, record)
         return self.project(features), state

@@ -2,6 +2,7 @@
 
 Each decoder takes embedded words, its recurrent state and `attend`, which gives every query its
 context. It returns features, what `project` turns into logits, and the state after the last word.
+Its `cell` is a GRU of all its layers, over any number of steps.
 Shapes: words `N T E`, recurrent state `L N D`, queries, contexts and features `N T D`.
 """
 
@@ -12,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.masks import masked_softmax
-from transformer_lite.scores import Score, context
+from transformer_lite.scores import Score, weighted_average
 from transformer_lite.windows import MonotonicWindow, PredictiveWindow
 
 Attend = Callable[[Float[Tensor, "N T D"]], Float[Tensor, "N T D"]]
@@ -60,13 +61,17 @@ class Attention(nn.Module):
             weights = self.window(energies, real, position)
         else:
             weights = self.window(energies, real, query)
-        return context(weights, values), weights
+        return weighted_average(weights, values), weights
 
 
-def recurrent_cell(d_input: int, hidden: int, layers: int, dropout: float) -> nn.GRU:
+def gru(
+    d_input: int, width: int, layers: int, dropout: float, bidirectional: bool = False
+) -> nn.GRU:
     """A GRU of `layers` layers; PyTorch wants no dropout where there is nothing between layers."""
     between = dropout if layers > 1 else 0.0
-    return nn.GRU(d_input, hidden, layers, batch_first=True, dropout=between)
+    return nn.GRU(
+        d_input, width, layers, batch_first=True, dropout=between, bidirectional=bidirectional
+    )
 
 
 class BahdanauDecoder(nn.Module):
@@ -77,19 +82,19 @@ class BahdanauDecoder(nn.Module):
     Source: Bahdanau et al. 2015, appendix A.2 (their maxout is a tanh layer here); Cho et al. 2014.
     """
 
-    def __init__(self, d_embedding: int, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, d_embedding: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.cell = recurrent_cell(d_embedding + hidden, hidden, layers, dropout)
-        self.combine = nn.Linear(hidden + hidden + d_embedding, hidden)
+        self.cell = gru(d_embedding + width, width, layers, dropout)
+        self.combine = nn.Linear(width + width + d_embedding, width)
 
     def forward(
         self, words: Float[Tensor, "N T E"], hidden: Float[Tensor, "L N D"], attend: Attend
     ) -> tuple[Float[Tensor, "N T D"], Float[Tensor, "L N D"]]:
         """One step (T = 1), or many where the context is the same at every step."""
         previous = hidden[-1][:, None]  # N 1 D
-        c = attend(previous).expand(-1, words.shape[1], -1)  # N T D
-        states, hidden = self.cell(torch.cat([words, c], dim=-1), hidden)  # N T D, L N D
-        features = torch.tanh(self.combine(torch.cat([states, c, words], dim=-1)))  # N T D
+        context = attend(previous).expand(-1, words.shape[1], -1)  # N T D
+        states, hidden = self.cell(torch.cat([words, context], dim=-1), hidden)  # N T D, L N D
+        features = torch.tanh(self.combine(torch.cat([states, context, words], dim=-1)))  # N T D
         return features, hidden
 
 
@@ -103,16 +108,16 @@ class LuongDecoder(nn.Module):
     Source: Luong et al. 2015, equation 5.
     """
 
-    def __init__(self, d_input: int, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, d_input: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.cell = recurrent_cell(d_input, hidden, layers, dropout)
-        self.combine = nn.Linear(hidden + hidden, hidden, bias=False)
+        self.cell = gru(d_input, width, layers, dropout)
+        self.combine = nn.Linear(width + width, width, bias=False)
 
     def forward(
         self, words: Float[Tensor, "N T E"], hidden: Float[Tensor, "L N D"], attend: Attend
     ) -> tuple[Float[Tensor, "N T D"], Float[Tensor, "L N D"]]:
         """Any number of steps; with input feeding one (T = 1)."""
         states, hidden = self.cell(words, hidden)  # N T D, L N D
-        c = attend(states)  # N T D
-        features = torch.tanh(self.combine(torch.cat([c, states], dim=-1)))  # N T D
+        context = attend(states)  # N T D
+        features = torch.tanh(self.combine(torch.cat([context, states], dim=-1)))  # N T D
         return features, hidden

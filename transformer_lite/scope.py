@@ -1,11 +1,11 @@
-"""The scope of an attention: who may see whom, where the rows lie, what is kept and recorded.
+"""The scope of an attention: who may see whom, how rows are laid out, what is kept and recorded.
 
 A scope stands where a mask would stand, and is handed down from the model to its attentions. So a
 layer reads as the paper writes it, whether it is trained, asked for its weights, or used for one
 token at a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,19 +18,23 @@ KeysValues = tuple[Float[Tensor, "B H S K"], Float[Tensor, "B H S K"]]
 class AttentionRecord(dict[str, Tensor]):
     """Attention maps by name: "encoder.0.self", "decoder.1.self", "decoder.1.cross", …
 
-    Each map is Float[B, H, T, S] and its rows sum to 1 (or to 0 where a query may attend to
-    nothing). Row t belongs to the token being PRODUCED at t. Weights are recorded before dropout.
+    Each map is Float[B, H, T, S]. A row sums to 1, to 0 where a query may attend to nothing, and to
+    less than 1 with a predictive window. In decoder maps row t belongs to the token being PRODUCED
+    at t; in encoder maps to source token t. Weights are recorded before dropout.
     """
 
 
-class Rows:
-    """How the vectors outside an attention lie: here as `B T D`, as inside. Others do otherwise."""
+class Layout:
+    """How the vectors outside an attention are laid out. This one: `B T D`, as inside.
 
-    def unpack(self, x: Float[Tensor, "*outside D"]) -> Float[Tensor, "B T D"]:
+    Others are `Hypotheses` and, for training without padding, `fast.packing.Packing`.
+    """
+
+    def unpack(self, x: Float[Tensor, "*queries D"]) -> Float[Tensor, "B T D"]:
         """Vectors as the attention takes them."""
         return x
 
-    def pack(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "*outside D"]:
+    def pack(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "*queries D"]:
         """The inverse of `unpack`."""
         return x
 
@@ -39,7 +43,7 @@ class Rows:
         return weights
 
 
-class Hypotheses(Rows):
+class Hypotheses(Layout):
     """N = B · g rows, the g hypotheses of one sentence side by side.
 
     To an attention over the source they are further queries to the same keys: nothing that belongs
@@ -140,7 +144,7 @@ class Scope:
         record: where the weights are written down; None: nowhere, and they need not be formed.
         known: by name, keys and values that need no computing, as those of a source read before.
         caches: by name, keys and values of the past; those of the newest tokens are added.
-        queries, keys: how the vectors on both sides lie.
+        query_layout, key_layout: how the vectors on both sides are laid out.
         name: of this attention, see `AttentionRecord`.
     """
 
@@ -148,10 +152,17 @@ class Scope:
     record: AttentionRecord | None = None
     known: Mapping[str, KeysValues] = field(default_factory=dict)
     caches: Mapping[str, KeyValueCache] = field(default_factory=dict)
-    queries: Rows = field(default_factory=Rows)
-    keys: Rows = field(default_factory=Rows)
+    query_layout: Layout = field(default_factory=Layout)
+    key_layout: Layout = field(default_factory=Layout)
     name: str = "attention"
 
     def at(self, name: str) -> "Scope":
         """The same scope for the attention of this name."""
         return replace(self, name=name)
+
+    def keys_values(self, make: Callable[[], KeysValues]) -> KeysValues:
+        """Keys and values to attend to: known already, or made now and put behind the past."""
+        if self.name in self.known:
+            return self.known[self.name]
+        made = make()
+        return self.caches[self.name].append(*made) if self.name in self.caches else made

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 class Score(nn.Module, ABC):
     """Energies of queries against keys; calling it is `energies(query, prepare(keys))`."""
 
-    def prepare(self, keys: Float[Tensor, "B S N"]) -> Float[Tensor, "B S A"]:
+    def prepare(self, keys: Float[Tensor, "B S D"]) -> Float[Tensor, "B S A"]:
         """The part that depends on the keys only, computed once for a sentence."""
         return keys
 
@@ -26,7 +26,7 @@ class Score(nn.Module, ABC):
         """Energies of each query against keys that went through `prepare`."""
 
     def forward(
-        self, query: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S N"]
+        self, query: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S D"]
     ) -> Float[Tensor, "B T S"]:
         """Energies of each query against each key, before the softmax."""
         return self.energies(query, self.prepare(keys))
@@ -40,7 +40,7 @@ class AdditiveScore(Score):
 
     Args:
         query_width: Q, width of a query.
-        key_width: N, width of a key.
+        key_width: D, width of a key.
         width: A, width of the hidden layer.
 
     Source: Bahdanau et al. 2015, appendix A.1.2; Luong et al. 2015, section 3.1 (concat).
@@ -52,10 +52,9 @@ class AdditiveScore(Score):
         self.key = nn.Linear(key_width, width, bias=False)
         self.v = nn.Linear(width, 1, bias=False)
 
-    def prepare(self, keys: Float[Tensor, "B S N"]) -> Float[Tensor, "B S A"]:
+    def prepare(self, keys: Float[Tensor, "B S D"]) -> Float[Tensor, "B S A"]:
         """W₂ key: Bahdanau's "pre-compute it in advance to minimize the computational cost"."""
-        prepared: Tensor = self.key(keys)
-        return prepared
+        return self.key(keys)
 
     def energies(
         self, query: Float[Tensor, "B T Q"], prepared: Float[Tensor, "B S A"]
@@ -102,7 +101,7 @@ class GeneralScore(DotScore):
 
     Args:
         query_width: Q, width of a query.
-        key_width: N, width of a key.
+        key_width: D, width of a key.
 
     Source: Luong et al. 2015, section 3.1 (general).
     """
@@ -111,10 +110,9 @@ class GeneralScore(DotScore):
         super().__init__()
         self.key = nn.Linear(key_width, query_width, bias=False)
 
-    def prepare(self, keys: Float[Tensor, "B S N"]) -> Float[Tensor, "B S A"]:
+    def prepare(self, keys: Float[Tensor, "B S D"]) -> Float[Tensor, "B S A"]:
         """W key."""
-        prepared: Tensor = self.key(keys)
-        return prepared
+        return self.key(keys)
 
 
 class LocationScore(Score):
@@ -145,9 +143,9 @@ class LocationScore(Score):
         return energies[..., :size]
 
 
-def context(
-    weights: Float[Tensor, "B T S"], values: Float[Tensor, "B S N"]
-) -> Float[Tensor, "B T N"]:
+def weighted_average(
+    weights: Float[Tensor, "B T S"], values: Float[Tensor, "B S D"]
+) -> Float[Tensor, "B T D"]:
     """The context vectors: for every query the average of the values, weighted by attention.
 
     Source: Bahdanau et al. 2015, equation 5.

@@ -18,7 +18,7 @@ from transformer_lite.model import (
     look_up,
     regroup,
 )
-from transformer_lite.recurrent import Attention, BahdanauDecoder, LuongDecoder, recurrent_cell
+from transformer_lite.recurrent import Attention, BahdanauDecoder, LuongDecoder, gru
 from transformer_lite.scope import AttentionRecord, Hypotheses
 from transformer_lite.scores import (
     AdditiveScore,
@@ -79,7 +79,11 @@ class Seq2SeqConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        check_at_least(1, self, "source_vocab target_vocab d_embedding hidden layers")
+        check_at_least(
+            1, self, "source_vocab target_vocab d_embedding hidden layers longest_source"
+        )
+        if self.score_width is not None:
+            check_at_least(1, self, "score_width")
         check_share("dropout", self.dropout)
         if self.attention is not None:
             check_choice("attention", self.attention, ScoreName)
@@ -90,6 +94,10 @@ class Seq2SeqConfig:
         if self.bidirectional and self.hidden % 2:
             raise ValueError(
                 f"a bidirectional encoder halves hidden, but hidden={self.hidden} is odd"
+            )
+        if self.attention is None and self.decoder != "bahdanau":
+            raise ValueError(
+                f"decoder={self.decoder!r} belongs to attention, but there is none; choose a score"
             )
         if self.input_feeding and (self.attention is None or self.decoder != "luong"):
             raise ValueError(
@@ -180,11 +188,9 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         directions = 2 if config.bidirectional else 1
         self.source_embedding = nn.Embedding(config.source_vocab, embedding)
         self.target_embedding = nn.Embedding(config.target_vocab, embedding)
-        self.encoder = nn.GRU(
-            embedding, hidden // directions, config.layers, batch_first=True,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-            bidirectional=config.bidirectional,
-        )  # fmt: skip
+        self.encoder = gru(
+            embedding, hidden // directions, config.layers, config.dropout, config.bidirectional
+        )
         self.bridge = nn.Linear(hidden, hidden)
         self.attention = _attention(config)
         self.decoder = _decoder(config)
@@ -199,7 +205,7 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         words = self.dropout(look_up(self.source_embedding, source, "source"))  # B S E
         lengths = source_mask.sum(1).cpu()
         packed = pack_padded_sequence(words, lengths, batch_first=True, enforce_sorted=False)
-        packed_outputs, last = self.encoder(packed)
+        packed_outputs, last = self.encoder(packed)  # last: L·directions B D/directions
         outputs, _ = pad_packed_sequence(
             packed_outputs, batch_first=True, total_length=source.shape[1]
         )  # B S D
@@ -234,21 +240,22 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         record: AttentionRecord | None = None,
     ) -> Float[Tensor, "B T D"]:
         """See `SequenceModel.features`."""
-        state = self.start(self.encode(source, source_mask))
         check_target(source, target_in)
+        state = self.start(self.encode(source, source_mask))
         words = self.dropout(look_up(self.target_embedding, target_in, "target_in"))  # B T E
         if not self.config.needs_loop:
             return self._decode(state, words, record)[0]
         steps: list[Tensor] = []
-        records: list[AttentionRecord] = []
+        maps: list[Tensor] = []
         for word in words.split(1, dim=1):  # B 1 E
-            records.append(AttentionRecord())
-            features, state = self._decode(state, word, records[-1])
+            here = None if record is None else AttentionRecord()
+            features, state = self._decode(state, word, here)  # B 1 D
             steps.append(features)
+            if here is not None:
+                maps.append(here["decoder.0.cross"])  # B 1 1 S
         if record is not None:
-            for name in records[0]:
-                record[name] = torch.cat([one[name] for one in records], dim=2)  # B H T S
-        return torch.cat(steps, dim=1)
+            record["decoder.0.cross"] = torch.cat(maps, dim=2)  # B 1 T S
+        return torch.cat(steps, dim=1)  # B T D
 
     def _decode(
         self,
@@ -260,7 +267,7 @@ class Seq2Seq(SequenceModel[RecurrentMemory, RecurrentState]):
         if self.config.input_feeding:  # T = 1
             words = torch.cat([words, state.attentional_vector[:, None]], dim=-1)
         if isinstance(self.decoder, nn.GRU):
-            features, hidden = self.decoder(words, state.hidden)
+            features, hidden = self.decoder(words, state.hidden)  # N T D, L N D
         else:
             features, hidden = self.decoder(
                 words, state.hidden, lambda query: self._attend(state, query, record)
@@ -303,7 +310,8 @@ def _attention(config: Seq2SeqConfig) -> Attention | None:
         case None:
             return None
         case "additive":
-            score = AdditiveScore(width, width, config.score_width or width)
+            hidden = width if config.score_width is None else config.score_width
+            score = AdditiveScore(width, width, hidden)
         case "dot":
             score = DotScore()
         case "scaled_dot":
@@ -325,8 +333,8 @@ def _decoder(config: Seq2SeqConfig) -> nn.GRU | BahdanauDecoder | LuongDecoder:
     """Without attention and with the context at the start, the decoder is a GRU and no more."""
     embedding, others = config.d_embedding, (config.hidden, config.layers, config.dropout)
     if config.attention is None and config.context == "start":
-        return recurrent_cell(embedding, *others)
+        return gru(embedding, *others)
     if config.attention is not None and config.decoder == "luong":
-        fed = config.hidden if config.input_feeding else 0
-        return LuongDecoder(embedding + fed, *others)
+        extra = config.hidden if config.input_feeding else 0
+        return LuongDecoder(embedding + extra, *others)
     return BahdanauDecoder(embedding, *others)

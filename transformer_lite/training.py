@@ -5,7 +5,6 @@ this.
 """
 
 import math
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from transformer_lite.checks import check_at_least, check_choice, check_share
 from transformer_lite.data.batching import Batch, Example, collate, epoch_batches
 from transformer_lite.data.vocabulary import PAD
 from transformer_lite.model import SequenceModel
+from transformer_lite.progress import progress_bar
 
 Model = SequenceModel[Any, Any]
 Schedule = Literal["constant", "cosine", "inverse_sqrt"]
@@ -176,7 +175,8 @@ class Trainer:
     """Updates a model, one step at a time.
 
     What the next step does depends on the model, the optimiser, `steps_done` and the configuration
-    alone: put these back, and training goes on as if it had never stopped.
+    alone: put these back, and training goes on as if it had never stopped. `runs.trainer` overrides
+    `seed`, `batch` and `backward` for several processes.
 
     Args:
         model: any model of the contract; it is put in training mode.
@@ -196,7 +196,7 @@ class Trainer:
         self.config = config
         self.optimizer = adam(model, config)
         self.steps_done = 0
-        self._epoch, self._first_step = -1, 0  # this epoch, and the batches before it
+        self._epoch, self._steps_before = -1, 0  # this epoch, and the steps before it
         self._batches: list[list[int]] = []
 
     def step(self) -> StepResult:
@@ -209,7 +209,7 @@ class Trainer:
         rate = learning_rate(step, self.config)
         self.seed(step)
         batch = self.batch(self.rows(step)).to(self.device)
-        self.optimizer.zero_grad()  # first: the old gradients make room for what the loss keeps
+        self.optimizer.zero_grad()  # before the loss, which needs the memory of the old gradients
         loss, tokens = self.backward(batch)
         # An infinite bound measures the norm and clips nothing.
         bound = self.config.clip or math.inf
@@ -226,7 +226,7 @@ class Trainer:
         torch.manual_seed(seed_for(self.config.seed, step))
 
     def batch(self, rows: Sequence[int]) -> Batch:
-        """The examples of these rows."""
+        """These examples, padded to one batch."""
         return collate([self.examples[row] for row in rows])
 
     def backward(self, batch: Batch) -> tuple[float, int]:
@@ -237,9 +237,11 @@ class Trainer:
         return total.item() / tokens, tokens
 
     def rows(self, step: int) -> list[int]:
-        """The examples of update `step`, counted from 1, whichever epoch it falls in."""
-        while step > self._first_step + len(self._batches):
-            self._first_step += len(self._batches)
+        """Which examples update `step`, counted from 1, learns from: positions in `examples`."""
+        if step <= self._steps_before:  # an earlier epoch: count again from the first
+            self._epoch, self._steps_before, self._batches = -1, 0, []
+        while step > self._steps_before + len(self._batches):
+            self._steps_before += len(self._batches)
             self._epoch += 1
             self._batches = epoch_batches(
                 self.examples,
@@ -247,16 +249,17 @@ class Trainer:
                 seed=self.config.seed,
                 epoch=self._epoch,
             )
-        return self._batches[step - self._first_step - 1]
+        return self._batches[step - self._steps_before - 1]
 
     def _check_finite(self, values: dict[str, float], step: int, rate: float) -> None:
         for name, value in values.items():
             if not math.isfinite(value):
                 rows = self.rows(step)
                 shown = ", ".join(str(row) for row in rows[:5]) + (", …" if len(rows) > 5 else "")
+                number = step - self._steps_before
                 raise FloatingPointError(
                     f"the {name} became {value} at step {step} (learning rate {rate:.2g}), in "
-                    f"batch {step - self._first_step} of epoch {self._epoch + 1}, which holds the "
+                    f"batch {number} of epoch {self._epoch + 1}, which holds the "
                     f"training pairs {shown} (counted from 0); lower peak_rate, lengthen the "
                     "warmup, or look at these pairs"
                 )
@@ -267,12 +270,14 @@ def fit(
 ) -> list[StepResult]:
     """Train `model` in place for `config.steps` updates.
 
+    It is left in evaluation mode, and PyTorch's random numbers are seeded anew at every step.
+
     Args:
         model, examples, config: as for `Trainer`.
         progress: show a bar with the current loss.
 
     Returns:
-        One result a step.
+        One result for each step.
     """
     trainer = Trainer(model, examples, config)
     results = []
@@ -283,12 +288,3 @@ def fit(
             bar.set_postfix(loss=f"{results[-1].loss:.3f}", refresh=False)
     model.eval()
     return results
-
-
-def progress_bar(total: int, unit: str, *, shown: bool, done: int = 0, leave: bool = False) -> tqdm:
-    """A bar that can also be switched off from outside, with the variable TQDM_DISABLE=1.
-
-    (tqdm knows that variable itself, but its bar for notebooks does not.)
-    """
-    hidden = not shown or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return tqdm(total=total, initial=done, unit=unit, leave=leave, disable=hidden)

@@ -32,7 +32,7 @@ from transformer_lite.scope import (
     Hypotheses,
     KeysValues,
     KeyValueCache,
-    Rows,
+    Layout,
     Scope,
 )
 
@@ -57,11 +57,12 @@ class TransformerConfig:
         heads: H; each head is D / H wide.
         layers: number of encoder layers, and of decoder layers unless `decoder_layers` is given.
         d_ff: width inside the feed-forward networks.
-        dropout: of embeddings and sublayers.
+        dropout: of embeddings, of what each sublayer adds, and inside the feed-forward networks
+            (the last as `torch.nn.Transformer` does; the paper has none there).
         attention_dropout: of attention weights; None takes `dropout`.
         norm: "pre" or "post" (the paper).
-        final_norm: one more normalisation after each stack; None means: with "pre" only, where
-            nothing else bounds the sum of the residual connections.
+        final_norm: one more normalisation after each stack; None: with "pre" only, where the sum is
+            never normalised otherwise.
         activation: "relu" (the paper), "gelu" or "silu" (x σ(x), also called swish).
         positions: "sinusoidal" (the paper) or "learned".
         max_length: longest input of learned positions, in tokens; sines have no limit.
@@ -111,7 +112,7 @@ class TransformerConfig:
 
     @classmethod
     def base(cls, vocab_size: int) -> "TransformerConfig":
-        """The paper's base model (table 3), with one vocabulary for both languages."""
+        """The paper's base model (table 3), but for dropout inside the feed-forward networks."""
         return cls(
             vocab_size, vocab_size, d_model=512, heads=8, layers=6, d_ff=2048, dropout=0.1,
             attention_dropout=0.0, norm="post", tie="all",
@@ -119,7 +120,7 @@ class TransformerConfig:
 
     @classmethod
     def big(cls, vocab_size: int) -> "TransformerConfig":
-        """The paper's big model (table 3), with one vocabulary for both languages."""
+        """The paper's big model (table 3), as `base`."""
         return replace(cls.base(vocab_size), d_model=1024, heads=16, d_ff=4096, dropout=0.3)
 
     @property
@@ -149,8 +150,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
         """W₂ activation(W₁ x + b₁) + b₂."""
         inner = self.dropout(self.activation(self.expand(x)))  # ... d_ff
-        output: Tensor = self.contract(inner)  # ... D
-        return output
+        return self.contract(inner)  # ... D
 
 
 class Residual(nn.Module):
@@ -172,12 +172,9 @@ class Residual(nn.Module):
         self, x: Float[Tensor, "*batch D"], sublayer: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "*batch D"]:
         """x with what `sublayer` adds to it."""
-        output: Tensor
         if self.norm_first:
-            output = x + self.dropout(sublayer(self.norm(x)))
-        else:
-            output = self.norm(x + self.dropout(sublayer(x)))
-        return output
+            return x + self.dropout(sublayer(self.norm(x)))
+        return self.norm(x + self.dropout(sublayer(x)))
 
 
 class EncoderLayer(nn.Module):
@@ -195,10 +192,14 @@ class EncoderLayer(nn.Module):
         self.self_residual = Residual(config)
         self.feed_forward_residual = Residual(config)
 
-    def forward(self, x: Float[Tensor, "*batch D"], source: Scope) -> Float[Tensor, "*batch D"]:
-        """x is `B S D`; `source` hides the padding."""
-        x = self.self_residual(x, lambda y: self.self_attention(y, y, y, source))
-        x = self.feed_forward_residual(x, self.feed_forward)
+    def forward(self, x: Float[Tensor, "*batch D"], scope: Scope) -> Float[Tensor, "*batch D"]:
+        """One layer; `scope` hides the padding.
+
+        Here and below `*batch` is `B S` or `B T`; one axis where padding is left out
+        (`fast.packing`).
+        """
+        x = self.self_residual(x, lambda y: self.self_attention(y, y, y, scope))  # B S D
+        x = self.feed_forward_residual(x, self.feed_forward)  # B S D
         return x
 
 
@@ -223,15 +224,17 @@ class DecoderLayer(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "*batch D"],
-        memory: Float[Tensor, "*others D"],
-        target: Scope,
-        source: Scope,
-    ) -> Float[Tensor, "*batch D"]:
-        """x is `B T D`, memory `B S D`; `target` hides the future, `source` the padding."""
-        x = self.self_residual(x, lambda y: self.self_attention(y, y, y, target))
-        x = self.cross_residual(x, lambda y: self.cross_attention(y, memory, memory, source))
-        x = self.feed_forward_residual(x, self.feed_forward)
+        x: Float[Tensor, "*target D"],
+        memory: Float[Tensor, "*source D"],
+        self_scope: Scope,
+        cross_scope: Scope,
+    ) -> Float[Tensor, "*target D"]:
+        """`self_scope` hides the future, `cross_scope` the padding of the source."""
+        x = self.self_residual(x, lambda y: self.self_attention(y, y, y, self_scope))  # B T D
+        x = self.cross_residual(
+            x, lambda y: self.cross_attention(y, memory, memory, cross_scope)
+        )  # B T D
+        x = self.feed_forward_residual(x, self.feed_forward)  # B T D
         return x
 
 
@@ -251,12 +254,11 @@ class Encoder(nn.Module):
         )
         self.norm = nn.LayerNorm(config.d_model) if config.normalises_stacks else nn.Identity()
 
-    def forward(self, x: Float[Tensor, "*batch D"], source: Scope) -> Float[Tensor, "*batch D"]:
+    def forward(self, x: Float[Tensor, "*batch D"], scope: Scope) -> Float[Tensor, "*batch D"]:
         """The memory, `B S D`: every source position, after it has looked at all real ones."""
         for index, layer in enumerate(self.layers):
-            x = layer(x, source.at(f"encoder.{index}.self"))
-        memory: Tensor = self.norm(x)
-        return memory
+            x = layer(x, scope.at(f"encoder.{index}.self"))  # B S D
+        return self.norm(x)
 
 
 class Decoder(nn.Module):
@@ -277,17 +279,17 @@ class Decoder(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "*batch D"],
-        memory: Float[Tensor, "*others D"],
-        target: Scope,
-        source: Scope,
-    ) -> Float[Tensor, "*batch D"]:
+        x: Float[Tensor, "*target D"],
+        memory: Float[Tensor, "*source D"],
+        self_scope: Scope,
+        cross_scope: Scope,
+    ) -> Float[Tensor, "*target D"]:
         """Features, `B T D`, of target positions that see themselves, their past and the source."""
         for index, layer in enumerate(self.layers):
-            own, cross = f"decoder.{index}.self", f"decoder.{index}.cross"
-            x = layer(x, memory, target.at(own), source.at(cross))
-        features: Tensor = self.norm(x)
-        return features
+            own = self_scope.at(f"decoder.{index}.self")
+            cross = cross_scope.at(f"decoder.{index}.cross")
+            x = layer(x, memory, own, cross)  # B T D
+        return self.norm(x)
 
 
 @dataclass(frozen=True)
@@ -304,14 +306,14 @@ class TransformerState(DecoderState):
 
     Attributes:
         memory: of B sentences.
-        source: keys and values of the source by attention, for B sentences.
-        caches: keys and values of the target so far by attention, for N = B · per_sentence rows.
+        known: by the name of each attention, keys and values of the source, for B sentences.
+        caches: likewise of the target so far, for N = B · per_sentence rows.
         position: number of target tokens so far.
         per_sentence: g, rows that share one sentence.
     """
 
     memory: TransformerMemory
-    source: dict[str, KeysValues]
+    known: dict[str, KeysValues]
     caches: dict[str, KeyValueCache]
     position: int
     per_sentence: int
@@ -319,12 +321,12 @@ class TransformerState(DecoderState):
     def select(self, rows: Int[Tensor, " N"]) -> "TransformerState":
         """See `DecoderState.select`."""
         sentences, per_sentence = regroup(rows, self.per_sentence, len(self.memory.mask))
-        memory, source = self.memory, self.source
+        memory, known = self.memory, self.known
         if sentences is not None:
             memory = TransformerMemory(memory.states[sentences], memory.mask[sentences])
-            source = {name: (k[sentences], v[sentences]) for name, (k, v) in source.items()}
+            known = {name: (k[sentences], v[sentences]) for name, (k, v) in known.items()}
         caches = {name: cache.select(rows) for name, cache in self.caches.items()}
-        return replace(self, memory=memory, source=source, caches=caches, per_sentence=per_sentence)
+        return replace(self, memory=memory, known=known, caches=caches, per_sentence=per_sentence)
 
 
 class Transformer(SequenceModel[TransformerMemory, TransformerState]):
@@ -347,7 +349,7 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         self.decoder = Decoder(config)
         for part in (self.encoder, self.decoder, self.output):
             initialise(part)
-        # They are multiplied by √D when read: with this start their entries are N(0, 1) then.
+        # `embed` multiplies by √D: with this start the entries are N(0, 1) afterwards.
         nn.init.normal_(self.source_embedding.weight, std=width**-0.5)
         nn.init.normal_(self.target_embedding.weight, std=width**-0.5)
         if config.tie != "none":
@@ -363,8 +365,7 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         Source: Vaswani et al. 2017, section 3.4.
         """
         words = look_up(table, ids, name) * math.sqrt(self.config.d_model)  # B T D
-        embedded: Tensor = self.dropout(self.positions(words, start))  # B T D
-        return embedded
+        return self.dropout(self.positions(words, start))  # B T D
 
     def encode(
         self,
@@ -386,28 +387,28 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
         record: AttentionRecord | None = None,
     ) -> Float[Tensor, "B T D"]:
         """See `SequenceModel.features`. Target padding needs no mask: it lies in the future."""
-        memory = self.encode(source, source_mask, record).states  # B S D
         check_target(source, target_in)
+        memory = self.encode(source, source_mask, record).states  # B S D
         x = self.embed(self.target_embedding, target_in, "target_in")  # B T D
-        past = Scope(causal_mask(x.shape[1], x.device), record)
-        everywhere = Scope(source_mask[:, None, None, :], record)
-        features: Tensor = self.decoder(x, memory, past, everywhere)  # B T D
-        return features
+        self_scope = Scope(causal_mask(x.shape[1], x.device), record)
+        cross_scope = Scope(source_mask[:, None, None, :], record)
+        return self.decoder(x, memory, self_scope, cross_scope)  # B T D
 
     def start(self, memory: TransformerMemory, capacity: int | None = None) -> TransformerState:
         """See `SequenceModel.start`. The source's keys and values are computed here, once."""
-        source, caches = {}, {}
+        known, caches = {}, {}
         for index, layer in enumerate(self.decoder.layers):
-            key, value = layer.cross_attention.project(memory.states, memory.states, Rows())
+            states = memory.states
+            key, value = layer.cross_attention.keys_values(states, states, Layout())  # B H S K
             # Read again at every step: each head's keys and values side by side in memory.
-            source[f"decoder.{index}.cross"] = (key.contiguous(), value.contiguous())
+            known[f"decoder.{index}.cross"] = (key.contiguous(), value.contiguous())
             caches[f"decoder.{index}.self"] = KeyValueCache(capacity)
-        return TransformerState(memory, source, caches, position=0, per_sentence=1)
+        return TransformerState(memory, known, caches, position=0, per_sentence=1)
 
     def advance(
         self, state: TransformerState, token: Int[Tensor, " N"], record: AttentionRecord | None
     ) -> tuple[Float[Tensor, "N D"], TransformerState]:
-        """See `SequenceModel.advance`. The caches are written in place: no gradients here."""
+        """See `SequenceModel.advance`."""
         sentences, rows = len(state.memory.mask), len(state.memory.mask) * state.per_sentence
         check_token(token, rows)
         if any(cache.length != state.position for cache in state.caches.values()):
@@ -415,17 +416,27 @@ class Transformer(SequenceModel[TransformerMemory, TransformerState]):
                 "this state was used already; go on with the state that step returned, or keep "
                 "both futures apart with state.select"
             )
-        past = Scope(None, record, caches=state.caches)  # the newest token may see all that is kept
-        everywhere = Scope(
+        self_scope = Scope(None, record, caches=state.caches)  # the newest token sees all of them
+        cross_scope = Scope(
             state.memory.mask[:, None, None, :],
             record,
-            known=state.source,
-            queries=Hypotheses(sentences, rows),
+            known=state.known,
+            query_layout=Hypotheses(sentences, rows),
         )
-        with torch.no_grad():
-            x = self.embed(self.target_embedding, token[:, None], "token", state.position)  # N 1 D
-            x = self.decoder(x, state.memory.states, past, everywhere)  # N 1 D
+        x = self.embed(self.target_embedding, token[:, None], "token", state.position)  # N 1 D
+        # The memory is not read again: its keys and values are known.
+        x = self.decoder(x, state.memory.states, self_scope, cross_scope)  # N 1 D
         return x[:, 0], replace(state, position=state.position + 1)
+
+    @torch.no_grad()
+    def step(
+        self,
+        state: TransformerState,
+        token: Int[Tensor, " N"],
+        record: AttentionRecord | None = None,
+    ) -> tuple[Float[Tensor, "N V"], TransformerState]:
+        """See `SequenceModel.step`. Caches are written in place, so a step has no gradient."""
+        return super().step(state, token, record)
 
 
 def initialise(module: nn.Module) -> None:
@@ -435,22 +446,3 @@ def initialise(module: nn.Module) -> None:
             nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-
-
-def parameter_counts(model: Transformer) -> dict[str, int]:
-    """The number of parameters of each component, and "total"; a shared matrix counts once."""
-    parts: dict[str, Sequence[nn.Module]] = {
-        "embeddings": [model.source_embedding, model.target_embedding, model.output],
-        "positions": [model.positions],
-    }
-    for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
-        for kind in ("self_attention", "cross_attention", "feed_forward"):
-            if hasattr(stack.layers[0], kind):
-                parts[f"{name} {kind}"] = [getattr(layer, kind) for layer in stack.layers]
-    parts["normalisation"] = [m for m in model.modules() if isinstance(m, nn.LayerNorm)]
-    counts = {}
-    for name, modules in parts.items():
-        shared = {id(p): p.numel() for module in modules for p in module.parameters()}
-        counts[name] = sum(shared.values())
-    counts["total"] = sum(p.numel() for p in model.parameters())
-    return counts

@@ -14,7 +14,7 @@ from transformer_lite.attention import (
     scaled_dot_product_attention,
 )
 from transformer_lite.masks import causal_mask, padding_mask
-from transformer_lite.scope import Rows, Scope
+from transformer_lite.scope import Layout, Scope
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 SHAPES = {"batch": st.integers(1, 3), "length": st.integers(1, 5), "size": st.integers(1, 5)}
@@ -94,7 +94,7 @@ def test_keys_and_values_may_come_from_two_sequences() -> None:
 
 def test_projected_keys_and_values_can_be_kept() -> None:
     attention, query, memory = made(), double(2, 3, 8), double(2, 5, 8)
-    kept = attention.project(memory, memory, Rows())
+    kept = attention.keys_values(memory, memory, Layout())
     assert [tuple(one.shape) for one in kept] == [(2, 2, 5, 4)] * 2
     scope = Scope(known={"here": kept}, name="here")
     assert_same(attention(query, 0 * memory, 0 * memory, scope), attention(query, memory, memory))

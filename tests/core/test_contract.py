@@ -174,7 +174,7 @@ def test_beams_of_one_sentence_share_its_data(kind: str, repeats: int, seed: int
 def sentence_data(state: Any) -> list[int]:
     """Where the tensors of the sentences lie in memory."""
     if isinstance(state, TransformerState):
-        known = [one for pair in state.source.values() for one in pair]
+        known = [one for pair in state.known.values() for one in pair]
         tensors = [state.memory.states, state.memory.mask, *known]
     else:
         memory = state.memory

@@ -13,7 +13,7 @@ from transformer_lite.scores import (
     LocationScore,
     ScaledDotScore,
     Score,
-    context,
+    weighted_average,
 )
 
 SCORES: dict[str, Callable[[], Score]] = {
@@ -95,4 +95,4 @@ def test_location_score_ends_where_its_positions_end() -> None:
 def test_context_is_the_weighted_average() -> None:
     weights = torch.tensor([[[0.25, 0.75], [1.0, 0.0]]])
     values = torch.tensor([[[4.0, 0.0, 2.0], [8.0, 4.0, -2.0]]])
-    assert context(weights, values).tolist() == [[[7.0, 3.0, -1.0], [4.0, 0.0, 2.0]]]
+    assert weighted_average(weights, values).tolist() == [[[7.0, 3.0, -1.0], [4.0, 0.0, 2.0]]]

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,11 +12,31 @@ from every_model import (
     build,
     random_inputs,
 )
+from torch import nn
 
 from transformer_lite import Transformer, TransformerConfig
 from transformer_lite.positions import sinusoidal
 from transformer_lite.scope import KeyValueCache, Scope
-from transformer_lite.transformer import parameter_counts
+
+
+def parameter_counts(model: Transformer) -> dict[str, int]:
+    """The number of parameters of each component, and "total"; a shared matrix counts once."""
+    parts: dict[str, Sequence[nn.Module]] = {
+        "embeddings": [model.source_embedding, model.target_embedding, model.output],
+        "positions": [model.positions],
+    }
+    for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
+        for kind in ("self_attention", "cross_attention", "feed_forward"):
+            if hasattr(stack.layers[0], kind):
+                parts[f"{name} {kind}"] = [getattr(layer, kind) for layer in stack.layers]
+    parts["normalisation"] = [m for m in model.modules() if isinstance(m, nn.LayerNorm)]
+    counts = {}
+    for name, modules in parts.items():
+        shared = {id(p): p.numel() for module in modules for p in module.parameters()}
+        counts[name] = sum(shared.values())
+    counts["total"] = sum(p.numel() for p in model.parameters())
+    return counts
+
 
 PAPER = {
     "base": (TransformerConfig.base(37_000), 512, 2048, 63_082_496),

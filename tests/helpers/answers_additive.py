@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from transformer_lite.masks import masked_softmax
-from transformer_lite.scores import AdditiveScore, context
+from transformer_lite.scores import AdditiveScore
 
 Weights = dict[str, Tensor]
 
@@ -137,7 +137,7 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
         context_by_bmm,
         context_by_einsum,
         context_by_broadcast,
-        context,
+        weighted_average,
     ],
     "join-directions": [join_by_slices, join_by_view, join_by_unbind, join_by_loop],
 }

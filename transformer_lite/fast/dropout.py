@@ -16,8 +16,7 @@ class Dropout(nn.Dropout):
         if not self.training or self.p == 0.0:
             return x
         if x.device.type != "cpu":
-            output: Tensor = super().forward(x)
-            return output
+            return super().forward(x)
         # The gradient needs the mask alone: one byte a number, not four.
         return (x * keep_mask(x, self.p)).mul_(1 / (1 - self.p))
 
@@ -30,7 +29,7 @@ def keep_mask(x: Float[Tensor, "*batch D"], p: float) -> Bool[Tensor, "*batch D"
     """
     draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
     bits = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()].view(x.shape)
-    return bits >= round(p * 65536) - 32768  # int16 begins at −32768
+    return bits >= min(round(p * 65536), 65535) - 32768  # int16 begins at −32768
 
 
 def cheapen_dropout(module: nn.Module) -> None:

@@ -1,10 +1,11 @@
-"""The loss without ever holding all logits, the largest tensor of a small model."""
+"""The training loss without holding all logits at once, the largest tensor of a small model."""
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from transformer_lite.data.batching import Batch
 from transformer_lite.data.vocabulary import PAD
@@ -28,35 +29,34 @@ def batch_loss(
             batch.source, batch.source_mask, batch.target_in, batch.target_mask
         )  # N D
     target = batch.target_out[batch.target_mask]  # N
-    return projected_loss(features, model.output, target, smoothing, precision)
+    return projected_loss(features, model.output.weight, target, smoothing, precision)
 
 
 def projected_loss(
     features: Float[Tensor, "N D"],
-    output: nn.Linear,
+    weight: Float[Tensor, "V D"],
     target: Int[Tensor, " N"],
     smoothing: float,
     precision: Precision = "float32",
 ) -> Float[Tensor, ""]:
-    """`label_smoothed_loss` of `output(features)`, a piece of the rows at a time.
+    """`label_smoothed_loss` of the logits, features · weightᵀ, a piece of the rows at a time.
 
     Each piece of logits becomes its own gradient in place, probability − target.
 
     Args:
         features: of real tokens only.
-        output: the projection to the vocabulary, without a bias.
+        weight: of the projection to the vocabulary.
         target: the right ids.
         smoothing: ε.
         precision: of the matrix products; sums over the vocabulary are made in float32 at least.
     """
-    if torch.is_grad_enabled() and features.shape[0] * output.out_features > PIECE:
+    if torch.is_grad_enabled() and len(features) * len(weight) > PIECE:
         dtype = torch.bfloat16 if precision == "bfloat16" else features.dtype
-        loss: Tensor = _InPieces.apply(  # type: ignore[no-untyped-call]
-            features, output.weight, target, smoothing, dtype
+        return _InPieces.apply(  # type: ignore[no-untyped-call]
+            features, weight, target, smoothing, dtype
         )
-        return loss
     with autocast(features, precision):
-        logits = output(features)
+        logits = F.linear(features, weight)  # N V
     return label_smoothed_loss(logits, target, smoothing)
 
 

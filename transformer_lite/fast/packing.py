@@ -7,10 +7,10 @@ In a batch whose lengths differ a lot, padding is a third of all positions.
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from transformer_lite.scope import Rows
+from transformer_lite.scope import Layout
 
 
-class Packing(Rows):
+class Packing(Layout):
     """Where the N real tokens of a batch stand.
 
     Args:

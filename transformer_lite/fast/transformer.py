@@ -59,16 +59,12 @@ class FastTransformer(Transformer):
         sources, targets = Packing(source_mask), Packing(target_mask)
         real = source_mask[:, None, None, :]
         x = sources.pack(self.embed(self.source_embedding, source, "source"))  # M D
-        memory = self.encoder(x, Scope(real, queries=sources, keys=sources))  # M D
+        memory = self.encoder(x, Scope(real, query_layout=sources, key_layout=sources))  # M D
         x = targets.pack(self.embed(self.target_embedding, target_in, "target_in"))  # N D
         past = causal_mask(target_in.shape[1], x.device)
-        features: Tensor = self.decoder(
-            x,
-            memory,
-            Scope(past, queries=targets, keys=targets),
-            Scope(real, queries=targets, keys=sources),
-        )  # N D
-        return features
+        self_scope = Scope(past, query_layout=targets, key_layout=targets)
+        cross_scope = Scope(real, query_layout=targets, key_layout=sources)
+        return self.decoder(x, memory, self_scope, cross_scope)  # N D
 
     def start(self, memory: TransformerMemory, capacity: int | None = None) -> FastState:
         """See `SequenceModel.start`.
@@ -76,12 +72,14 @@ class FastTransformer(Transformer):
         The state takes a copy of the output matrix along, column by column in memory. It is the
         largest matrix that a step reads, and with few vectors to multiply it is the reading that
         takes the time: 8,000 × 256 by one vector took 0.4 ms by columns and 0.9 by rows, other
-        weights having been read between (two cores, AVX2).
+        weights having been read between (two cores, AVX2). So a state belongs to the weights of
+        that moment; after an update, start anew.
         """
         plain = super().start(memory, capacity)
         columns = self.output.weight.detach().t().contiguous()
         return FastState(**vars(plain), columns=columns)
 
+    @torch.no_grad()
     def step(
         self,
         state: TransformerState,
@@ -89,7 +87,10 @@ class FastTransformer(Transformer):
         record: AttentionRecord | None = None,
     ) -> tuple[Float[Tensor, "N V"], TransformerState]:
         """See `SequenceModel.step`."""
-        assert isinstance(state, FastState)
-        features, after = self.advance(state, token, record)
-        with torch.no_grad():
-            return features @ state.columns, after
+        if not isinstance(state, FastState):
+            raise ValueError(
+                "state must come from this model's start or step, but it is a "
+                f"{type(state).__name__}"
+            )
+        features, after = self.advance(state, token, record)  # N D
+        return features @ state.columns, after

@@ -38,11 +38,10 @@ class EncoderDecoder(nn.Module):
         source_mask: Bool[Tensor, "B S"],
     ) -> Float[Tensor, "B T D"]:
         """Features of every target position, which saw itself, its past and the real source."""
-        everywhere = Scope(source_mask[:, None, None, :])
+        real = Scope(source_mask[:, None, None, :])
         past = Scope(causal_mask(target.shape[1], target.device))
-        memory = self.encoder(source, everywhere)
-        features: Tensor = self.decoder(target, memory, past, everywhere)
-        return features
+        memory = self.encoder(source, real)  # B S D
+        return self.decoder(target, memory, past, real)  # B T D
 
 
 def from_torch(module: nn.Transformer) -> EncoderDecoder:
@@ -61,7 +60,8 @@ def from_torch(module: nn.Transformer) -> EncoderDecoder:
 
     Raises:
         ValueError: custom encoder or decoder classes, no biases, a final norm after one stack
-            only, or an activation that is not one of ours or not the same in all layers.
+            only, layers of both norms, or an activation that is not one of ours or not the same in
+            all layers.
     """
     config = _config(module)
     encoder: Any = module.encoder
@@ -100,7 +100,10 @@ def _config(module: nn.Transformer) -> TransformerConfig:
         raise ValueError(
             "module must have a final norm after both stacks or after none, but it has one"
         )
-    first = encoder.layers[0]
+    layers = [*encoder.layers, *decoder.layers]
+    if len({layer.norm_first for layer in layers}) > 1:
+        raise ValueError("module must normalise first in all layers or in none, but they differ")
+    first = layers[0]
     if first.linear1.bias is None:
         raise ValueError("module must have biases, but it was made with bias=False")
     return TransformerConfig(
@@ -115,7 +118,7 @@ def _config(module: nn.Transformer) -> TransformerConfig:
         attention_dropout=first.self_attn.dropout,
         norm="pre" if first.norm_first else "post",
         final_norm=encoder.norm is not None,
-        activation=_activation([*encoder.layers, *decoder.layers]),
+        activation=_activation(layers),
     )
 
 

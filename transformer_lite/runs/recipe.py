@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from transformer_lite.checks import check_at_least
-from transformer_lite.runs.checkpoint import KINDS
 from transformer_lite.data import LOADERS, build_tokenizers
+from transformer_lite.runs.checkpoint import KINDS
 from transformer_lite.training import TrainingConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -69,7 +69,7 @@ class Recipe:
 
     Attributes:
         task: `name` of the corpus and the options of `data.load`.
-        model: `kind` ("fast", "transformer" or "seq2seq") and fields of its configuration; the vocabulary
+        model: `kind` ("fast", "transformer", "seq2seq") and fields of its configuration; vocabulary
             sizes come from the tokenizers.
         training: see `TrainingConfig`.
         tokenizer: options of `data.build_tokenizers`.

@@ -83,7 +83,7 @@ class _LossModule(nn.Module):
 
 
 def _check_compiler(device: torch.device) -> None:
-    """Try on a trifle what would otherwise fail in the first step, with a page of traceback."""
+    """Compile something tiny now: otherwise the first step fails, with a page of traceback."""
     try:
         torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
     except Exception as error:

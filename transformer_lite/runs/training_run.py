@@ -13,11 +13,11 @@ import torch
 from tqdm.auto import tqdm
 
 from transformer_lite import evaluation
-from transformer_lite.runs import checkpoint, distributed
-from transformer_lite.runs.checkpoint import SavedModel
 from transformer_lite.data import Example, build_tokenizers, encode_pairs
 from transformer_lite.data import load as load_corpus
-from transformer_lite.runs.recipe import Recipe
+from transformer_lite.progress import progress_bar
+from transformer_lite.runs import checkpoint, distributed
+from transformer_lite.runs.checkpoint import SavedModel
 from transformer_lite.runs.folder import (
     METRICS,
     RECIPE,
@@ -29,9 +29,10 @@ from transformer_lite.runs.folder import (
     holds_run,
     set_damaged_aside,
 )
+from transformer_lite.runs.recipe import Recipe
 from transformer_lite.runs.stopping import StopRequest, stop_requests
 from transformer_lite.runs.trainer import SharedTrainer
-from transformer_lite.training import StepResult, progress_bar, seed_for
+from transformer_lite.training import StepResult, seed_for
 
 __all__ = ["RunError", "best_checkpoint", "checkpoints", "holds_run", "train"]
 
