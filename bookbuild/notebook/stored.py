@@ -8,7 +8,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from bookbuild.notebook import setup_cell
-from bookbuild.notebook.digests import ROOM
+from bookbuild.notebook.digests import ROOM, outputs_digest
 from bookbuild.project import Project
 from bookbuild.source import Cell, SourceError
 
@@ -48,8 +48,12 @@ def chapter_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def is_fresh(stored: NotebookNode, made: NotebookNode) -> bool:
-    """Whether stored outputs still belong to the chapter's code and to the package."""
-    return stored.metadata.get(ROOM, {}) | {"outputs": ""} == made.metadata[ROOM] | {"outputs": ""}
+    """Whether stored outputs are those of an execution of this code with this package.
+
+    They are not after somebody ran the notebook by hand and saved it.
+    """
+    wanted = made.metadata[ROOM] | {"outputs": outputs_digest(stored)}
+    return bool(stored.metadata.get(ROOM) == wanted)
 
 
 def put_outputs(stored: NotebookNode, made: NotebookNode, name: str) -> NotebookNode:

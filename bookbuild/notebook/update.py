@@ -61,7 +61,7 @@ async def _update(chapter: Path, project: Project, references: References, force
 
 
 def stale_notebooks(project: Project, references: References) -> tuple[list[str], list[str]]:
-    """Chapters that drifted from their notebooks, and chapters executed with another package.
+    """Chapters that drifted from their notebooks, and chapters whose outputs are old.
 
     The second only asks for a new execution: `make test` runs every notebook again anyway.
     """

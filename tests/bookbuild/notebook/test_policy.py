@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from bookbuild.notebook.digests import ROOM, outputs_digest
 from bookbuild.notebook.policy import check
-from bookbuild.notebook.stored import chapter_cells, code_cells
+from bookbuild.notebook.stored import chapter_cells, code_cells, read_stored
 from bookbuild.project import Project
 from bookbuild.widgets import STATE, VIEW
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def stored(sample: Project) -> NotebookNode:
-    return nbformat.read(sample.notebooks / "01-sample.ipynb", 4)
+    return read_stored(sample, "01-sample")
 
 
 def test_a_good_notebook_passes(stored: NotebookNode) -> None:
@@ -121,10 +121,10 @@ def test_an_output_changed_by_hand_is_noticed(stored: NotebookNode) -> None:
 
 
 def test_running_again_finds_what_does_not_come_out_again(
-    stored: NotebookNode, tmp_path: Path
+    stored: NotebookNode, sample: Project, tmp_path: Path
 ) -> None:
-    changed = deepcopy(stored)
-    find(changed, "print(sum(numbers))").outputs[0].text = "7\n"
+    changed = read_stored(sample, "02-plain")
+    find(changed, "print(1 + 1)").outputs[0].text = "7\n"
     changed.metadata[ROOM]["outputs"] = outputs_digest(changed)
     assert check(changed) == []  # the stored notebook alone looks right
     for name, notebook in {"changed": changed, "whole": stored}.items():
