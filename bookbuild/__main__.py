@@ -10,10 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from bookbuild.build import build_site, update_notebooks
-from bookbuild.project import Project, Stamp, configured_stamp
+from bookbuild.deck.make import make_decks
+from bookbuild.hosting import Stamp, configured_stamp
+from bookbuild.notebook.update import update_notebooks
+from bookbuild.project import Project
 from bookbuild.references import collect
-from bookbuild.slides import make_decks
+from bookbuild.site.build import build_site
 from bookbuild.source import SourceError
 
 

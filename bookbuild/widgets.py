@@ -1,14 +1,17 @@
-"""Saved widget state: the same ids on every run, and only the models that a page shows."""
+"""Saved widgets: the same ids on every run, only the models that are shown, and their host."""
 
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
+# Runs the front ends of saved widgets where there is no kernel: on pages and in decks.
+HOST = Path(__file__).parent / "assets" / "widget-host.js"
 _REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f-]+)")
 
 

@@ -4,16 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browsing import reader, serve  # noqa: F401 - fixtures for the tests of this folder
+from playwright.sync_api import Page
 
-from bookbuild.directives import HANDLERS
-from bookbuild.inline import Context
-from bookbuild.project import Project, Stamp
-from bookbuild.references import Citation, References, Target
+from bookbuild.hosting import Stamp
+from bookbuild.notebook.context import Context
+from bookbuild.notebook.directives import HANDLERS
+from bookbuild.project import Project
+from bookbuild.references import Citation, References, Target, collect
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTENSIONS = frozenset(
@@ -50,6 +55,40 @@ def sample(tmp_path_factory: pytest.TempPathFactory, bookbuild: Run) -> Project:
         # "All reporting of Sphinx is quiet, and nothing else may speak up either."
         assert result.stderr == "", result.stderr
     return project
+
+
+@pytest.fixture(scope="session")
+def references(sample: Project) -> References:
+    """What the sample book's labels read as, for tests that need no command line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Sphinx's extensions
+        return collect(sample)
+
+
+@pytest.fixture(scope="session")
+def site(sample: Project, serve: Callable[[Path], str]) -> str:  # noqa: F811 - the fixture
+    """The address of the sample book's site."""
+    return serve(sample.build / "html")
+
+
+@pytest.fixture(scope="session")
+def visit(reader: Any, site: str) -> Callable[..., Any]:  # noqa: F811 - the fixture
+    """Opens a chapter or a deck; afterwards, nothing may have been complained about."""
+
+    @contextmanager
+    def opened(
+        name: str = "01-sample.html", size: tuple[int, int] = (1280, 900), mode: str = "light"
+    ) -> Iterator[Page]:
+        with reader.open(*size, mode) as page:
+            complaints = reader.watch(page)
+            page.goto(site + name)
+            page.wait_for_selector('html[data-widgets="ready"]', state="attached")
+            if name.startswith("slides/"):
+                page.wait_for_selector('html[data-deck="ready"]', state="attached")
+            yield page
+            assert complaints == []
+
+    return opened
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""From a chapter and its notebook to its slides."""

@@ -1,0 +1,1 @@
+"""From a chapter to its executed notebook; the deck shows the same converted cells."""

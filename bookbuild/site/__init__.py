@@ -1,0 +1,1 @@
+"""From the sources, the notebooks and the decks to the website."""

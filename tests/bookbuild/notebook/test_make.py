@@ -1,0 +1,51 @@
+"""Notebooks are plain, numbered as the pages are, and without the deck."""
+
+import pytest
+from nbformat import NotebookNode
+
+from bookbuild.notebook import setup_cell
+from bookbuild.notebook.stored import chapter_cells, code_cells, read_stored
+from bookbuild.project import Project
+
+
+@pytest.fixture(scope="module")
+def notebook(sample: Project) -> NotebookNode:
+    return read_stored(sample, "01-sample")
+
+
+def text(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells)
+
+
+def test_a_notebook_begins_with_the_set_up_and_leaves_the_deck_out(notebook: NotebookNode) -> None:
+    assert setup_cell.is_setup(notebook.cells[0])
+    assert len(chapter_cells(notebook)) == len(code_cells(notebook)) - 1
+    assert "# A sample chapter" in text(notebook)
+    assert "Only in the deck" not in text(notebook)
+    assert "Two minutes" not in text(notebook)
+    assert "jupytext" not in notebook.metadata
+
+
+def test_numbers_are_those_of_the_pages(sample: Project, notebook: NotebookNode) -> None:
+    page = (sample.build / "html" / "01-sample.html").read_text(encoding="utf-8")
+    for on_page, in_notebook in [
+        ('<span class="eqno">(1.1)', "\\tag{1.1}"),
+        ('<span class="eqno">(1.2)', "\\tag{1.2}"),
+        ('<span class="caption-number">Fig. 1.1 </span>', "**Fig. 1.1.** Two dots"),
+        ('<span class="caption-number">Fig. 1.2 </span>', "**Fig. 1.2.** A rising line, (1.1)."),
+        ("Exercise 1.1 ", "#### Exercise 1.1 · Twice"),
+        ("Exercise 1.2", "Solution to exercise 1.2"),
+    ]:
+        assert on_page in page
+        assert in_notebook in text(notebook)
+
+
+def test_a_solution_with_code_is_folded_cell_by_cell(notebook: NotebookNode) -> None:
+    folded = [
+        cell.source.splitlines()[0]
+        for cell in chapter_cells(notebook)
+        if cell.metadata.get("jupyter", {}).get("source_hidden")
+    ]
+    assert folded == ["def twice(number):"]
+    solution = "<summary>Solution to exercise 1.1</summary>\n\nAdd it to itself."
+    assert solution in text(notebook)
