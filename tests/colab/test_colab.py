@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
 from bookbuild import setup_cell
-from bookbuild.project import Stamp
+from bookbuild.hosting import Stamp
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -259,6 +259,13 @@ def test_a_used_state_refuses(kind: str) -> None:
     assert_same(model.step(kept, token)[0], logits)  # a selected copy is a state of its own
 
 
+@pytest.mark.parametrize("kind", TRANSFORMERS)
+def test_a_step_with_a_cache_has_no_gradient(kind: str) -> None:
+    model, batch = build(kind), random_inputs(2, 3, 1, seed=0)
+    state = model.start(model.encode(batch.source, batch.source_mask))
+    assert not model.step(state, batch.target_in[:, 0])[0].requires_grad
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in TRANSFORMERS])
 def test_a_recurrent_state_keeps_its_size(kind: str) -> None:
     model, batch = build(kind), random_inputs(2, 3, 6, seed=0)

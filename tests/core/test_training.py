@@ -194,6 +194,12 @@ def test_a_run_can_be_taken_up_at_any_step() -> None:
         assert equal(weights(second.model), weights(unbroken))
 
 
+def test_steps_taken_back_are_taken_again_from_the_same_examples() -> None:
+    trainer = Trainer(build("rnn, context start"), examples(), SHORT)
+    there = [trainer.rows(step) for step in range(1, 40)]
+    assert [trainer.rows(step) for step in range(39, 0, -1)] == there[::-1]
+
+
 def test_weight_decay_takes_its_share_of_the_matrices_and_of_nothing_else() -> None:
     """Beside what Adam does: θ ← θ − rate · λ · θ (Loshchilov & Hutter 2019, algorithm 2)."""
     after = {}

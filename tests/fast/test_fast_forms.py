@@ -141,6 +141,11 @@ def test_dropout_drops_its_share(p: float) -> None:
         assert abs(both - p * p) < 10 * spread
 
 
+def test_dropping_nearly_everything_drops_it() -> None:
+    torch.manual_seed(0)
+    assert keep_mask(torch.empty(1000), 0.999999).float().mean() < 0.01
+
+
 def test_dropout_keeps_one_byte_a_number_for_the_gradient() -> None:
     x, kept = torch.randn(40, 70, requires_grad=True), []
 
@@ -216,6 +221,14 @@ def test_a_search_leaves_the_weights_alone_and_reads_them_by_columns() -> None:
         greedy(model, inputs.source, inputs.source_mask, bos=BOS, eos=2, max_length=3)
     model(*inputs).sum().backward()
     assert model.output.weight.grad is not None
+
+
+def test_a_fast_model_steps_from_its_own_states_only() -> None:
+    plain, fast = build("transformer, pre, sinusoidal"), build(FAST)
+    inputs = random_inputs(2, 4, 1, seed=0)
+    state = plain.start(plain.encode(inputs.source, inputs.source_mask))
+    with pytest.raises(ValueError, match=r"state must come from .* but it is a TransformerState"):
+        fast.step(state, inputs.target_in[:, 0])
 
 
 def test_the_fast_loss_is_the_plain_one_with_its_gradient() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from transformer_lite.masks import masked_softmax
-from transformer_lite.scores import AdditiveScore
+from transformer_lite.scores import AdditiveScore, weighted_average
 
 Weights = dict[str, Tensor]
 

@@ -127,6 +127,10 @@ def test_modules_that_cannot_be_copied_are_refused() -> None:
         from_torch(torch_transformer(activation=nn.GELU()))
     with pytest.raises(ValueError, match="encoder and decoder, but it has Linear"):
         from_torch(torch_transformer(custom_encoder=nn.Linear(2, 2)))
+    mixed = torch_transformer()
+    mixed.decoder.layers[1].norm_first = True
+    with pytest.raises(ValueError, match="in all layers or in none"):
+        from_torch(mixed)
     layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True, dtype=torch.float64)
     without = nn.TransformerEncoder(layer, 2, norm=None)
     with pytest.raises(ValueError, match="final norm"):

@@ -210,9 +210,15 @@ RECURRENT: dict[str, tuple[dict[str, Any], str]] = {
     "no layers": ({"layers": 0}, "layers must be at least 1, but it is 0"),
     "odd halves": ({"bidirectional": True, "hidden": 9}, "hidden, but hidden=9 is odd"),
     "input feeding without attention": (
-        {"input_feeding": True, "decoder": "luong"},
+        {"input_feeding": True},
         'input_feeding belongs to attention with decoder="luong"',
     ),
+    "a decoder of attention without any": (
+        {"decoder": "luong", "context": "each_step"},
+        "decoder='luong' belongs to attention, but there is none; choose a score",
+    ),
+    "a score without width": ({"score_width": 0}, "score_width must be at least 1, but it is 0"),
+    "no positions": ({"longest_source": 0}, "longest_source must be at least 1, but it is 0"),
     "input feeding in Bahdanau's decoder": (
         {"input_feeding": True, "attention": "dot"},
         'input_feeding belongs to attention with decoder="luong"; in decoder="bahdanau"',
@@ -239,11 +245,11 @@ def test_a_dot_product_of_unequal_widths(score: DotScore) -> None:
 
 
 def test_a_location_score_past_its_longest_source() -> None:
-    words = r"at most 5 tokens \(.*\), but it has 6; build .* larger longest_source"
+    words = "at most 5 tokens for this score, but it has 6; build .* larger longest_source"
     with pytest.raises(ValueError, match=words):
         LocationScore(4, max_tokens=5)(torch.zeros(1, 2, 4), torch.zeros(1, 6, 4))
     config = Seq2SeqConfig(10, 12, "location", longest_source=2, d_embedding=4, hidden=8)
-    with pytest.raises(ValueError, match=r"at most 2 tokens \(.*\), but it has 3"):
+    with pytest.raises(ValueError, match="at most 2 tokens for this score, but it has 3"):
         Seq2Seq(config)(SOURCE, MASK, TARGET)
 
 
