@@ -1,0 +1,1 @@
+"""Training runs on disk, which can be stopped at any moment and resumed."""
