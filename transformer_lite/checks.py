@@ -1,18 +1,23 @@
 """Checks of settings: one dialect for what must be, and what it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 
 def check_choice(name: str, value: object, literal: Any) -> None:
     """Raise ValueError unless `value` is one of the choices of a `typing.Literal`."""
-    allowed = get_args(literal)
-    if value not in allowed:
-        words = ", ".join(repr(one) for one in allowed)
+    check_one_of(name, value, get_args(literal))
+
+
+def check_one_of(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise ValueError unless `value` is one of the choices, such as the keys of a table."""
+    known = list(choices)
+    if value not in known:
+        words = ", ".join(repr(one) for one in known)
         raise ValueError(f"{name} must be one of {words}, but it is {value!r}")
 
 
-def check_at_least(least: float, settings: object, names: Sequence[str]) -> None:
+def check_at_least(least: int, settings: object, names: Sequence[str]) -> None:
     """Raise ValueError unless each of these attributes of `settings` is `least` or more."""
     for name in names:
         if not getattr(settings, name) >= least:

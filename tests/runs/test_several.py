@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from transformer_lite.runs import training_run as runs
+from transformer_lite import runs
 from transformer_lite.runs.recipe import Recipe
 
 SCENES = (
@@ -83,7 +83,7 @@ def scenes(
     folder = tmp_path_factory.mktemp("scenes")
     copy_but_last(one, folder / "begun-by-one")
     (folder / "occupied").mkdir()
-    driver = (Path(__file__).parents[1] / "helpers" / "several_runs.py")
+    driver = Path(__file__).parents[1] / "helpers" / "several_runs.py"
     with FileLock(folder / "occupied" / "run.lock"):
         done = subprocess.run(
             [sys.executable, driver, still_file, folder, *SCENES],
