@@ -39,6 +39,6 @@ def test_a_run_that_is_not_there_is_named() -> None:
 
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(
-        ValueError, match="name must be one of 'bottleneck', .*, but it is 'nothing'"
+        ValueError, match=r"name must be one of 'bottleneck', .*, but it is 'nothing'"
     ):
         results.load("nothing")

@@ -129,7 +129,7 @@ def test_bad_input_is_named() -> None:
     tokenizer = CharacterTokenizer("abc")
     with pytest.raises(ValueError, match="target text 'x': text must hold known characters"):
         encode_pairs([Pair("ab", "x")], tokenizer, tokenizer)
-    with pytest.raises(ValueError, match="source text '': text must .* empty"):
+    with pytest.raises(ValueError, match=r"source text '': text must .* empty"):
         encode_pairs([Pair("", "a")], tokenizer, tokenizer)
     with pytest.raises(ValueError, match="max_tokens must be at least 2"):
         encode_pairs([], tokenizer, tokenizer, max_tokens=1)

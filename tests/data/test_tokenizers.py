@@ -84,7 +84,7 @@ def test_json_round_trip(kind: str) -> None:
     [("characters", ""), ("words", ""), ("words", " . "), ("subwords", ""), ("subwords", "  ")],
 )
 def test_empty_text_is_refused(kind: str, text: str) -> None:
-    with pytest.raises(ValueError, match="text must hold at least one .* is empty"):
+    with pytest.raises(ValueError, match=r"text must hold at least one .* is empty"):
         make(kind).encode(text)
 
 
@@ -157,7 +157,7 @@ def test_subword_round_trip_on_any_order(words: list[str]) -> None:
 
 
 def test_a_vocabulary_smaller_than_the_alphabet_is_refused() -> None:
-    with pytest.raises(ValueError, match="vocab_size must be at least 8 .* it is 5"):
+    with pytest.raises(ValueError, match=r"vocab_size must be at least 8 .* it is 5"):
         SubwordTokenizer.train(["abc cba"], 5)
     assert len(SubwordTokenizer.train(["abc cba"], 8)) == 8
 
@@ -177,7 +177,7 @@ def test_a_vocabulary_smaller_than_the_alphabet_is_refused() -> None:
     ],
 )
 def test_damaged_json_is_refused(data: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="(tokenizer|symbols) must"):
+    with pytest.raises(ValueError, match=r"(tokenizer|symbols) must"):
         tokenizer_from_json(data)
 
 
@@ -185,5 +185,5 @@ def test_subword_json_with_other_specials_is_refused() -> None:
     data = make("subwords").to_json()
     data["tokenizer"]["model"]["vocab"]["<eos>"] = 77
     data["tokenizer"]["added_tokens"] = []
-    with pytest.raises(ValueError, match="must give .* the ids 0 to 3"):
+    with pytest.raises(ValueError, match=r"must give .* the ids 0 to 3"):
         tokenizer_from_json(data)

@@ -19,14 +19,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_unknown_corpus() -> None:
     with pytest.raises(
-        ValueError, match="name must be one of 'copy', 'reverse', .*, but it is 'klingon'"
+        ValueError, match=r"name must be one of 'copy', 'reverse', .*, but it is 'klingon'"
     ):
         data.load("klingon")
 
 
 def test_an_unknown_option() -> None:
     with pytest.raises(
-        ValueError, match="options of copy must be among .*letters.*, but they are vowels"
+        ValueError, match=r"options of copy must be among .*letters.*, but they are vowels"
     ):
         data.load("copy", vowels=3)
 
@@ -91,5 +91,5 @@ def test_a_batch_of_nothing() -> None:
 
 def test_a_text_longer_than_a_batch() -> None:
     examples = [data.Example([4, 5, 2], [4])]
-    with pytest.raises(ValueError, match="batch_tokens must be at least 3.* it is 2; raise it or"):
+    with pytest.raises(ValueError, match=r"batch_tokens must be at least 3.* it is 2; raise it or"):
         data.epoch_batches(examples, batch_tokens=2, seed=0, epoch=0)

@@ -195,7 +195,7 @@ def test_a_folder_without_manifest_is_no_model(tmp_path: Path) -> None:
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
     with pytest.raises(
-        CheckpointError, match="must be a model folder, but there is none at .*nowhere"
+        CheckpointError, match=r"must be a model folder, but there is none at .*nowhere"
     ):
         checkpoint.load(tmp_path / "nowhere")
 

@@ -477,5 +477,5 @@ def test_a_failed_start_leaves_a_folder_that_can_be_used(
 
 
 def test_no_training_pair_short_enough(recipe: Recipe, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="max_tokens must leave .* but 2 leaves none; raise it"):
+    with pytest.raises(ValueError, match=r"max_tokens must leave .* but 2 leaves none; raise it"):
         runs.train(replace(recipe, max_tokens=2), tmp_path / "run", progress=False)
