@@ -5,7 +5,7 @@
 
 Every run trains on random strings of 1 to 20 letters and is then scored on 200 new strings of
 exactly 5, 10, 15 and 20 letters; with attention also of 25 and 30, longer than any it was trained
-on. Results go to transformer_lite/results/bottleneck.json.
+on. Results go to transformer_lite/chapters/c01_bottleneck/bottleneck.json.
 """
 
 import time
@@ -17,6 +17,7 @@ from stored import run_missing
 from transformer_lite import Seq2Seq, Seq2SeqConfig, data
 from transformer_lite.data import Pair, build_tokenizers, encode_pairs
 from transformer_lite.evaluation import decode_all, exact_match, teacher_forced
+from transformer_lite.results import CHAPTERS
 from transformer_lite.training import TrainingConfig, fit, seed_for
 
 LENGTHS = (5, 10, 15, 20)
@@ -24,6 +25,7 @@ LONGER = (25, 30)  # than any string in training; only asked of models with atte
 TESTS = 200  # strings of each length
 SAMPLES = 4  # of them kept with the model's output, for the reader to look at
 SHORTEST = [Pair(letter, letter) for letter in "kqtx"]
+RESULTS = CHAPTERS / "c01_bottleneck" / "bottleneck.json"
 
 
 @dataclass(frozen=True)
@@ -107,4 +109,4 @@ def run(setting: Setting) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    run_missing("bottleneck", __doc__.splitlines()[0], settings(), run)
+    run_missing(RESULTS, __doc__.splitlines()[0], settings(), run)

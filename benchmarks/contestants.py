@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from transformer_lite import Transformer, TransformerConfig
+from transformer_lite import Transformer, TransformerConfig, fast, training
 from transformer_lite.data.batching import Batch
 from transformer_lite.data.vocabulary import BOS, PAD
 from transformer_lite.decoding import beam, greedy
-from transformer_lite.losses import batch_loss
 from transformer_lite.positions import sinusoidal
 
 VOCABULARY, WIDTH, HEADS, LAYERS, INNER, DROPOUT = 8000, 256, 8, 3, 1024, 0.1
@@ -53,6 +52,8 @@ def padded_loss(logits: Tensor, batch: Batch) -> Tensor:
 class Ours:
     """The Transformer of this package; post-norm with final norms, as the yardstick has."""
 
+    model_class: type[Transformer] = fast.FastTransformer
+    batch_loss: Callable[..., Tensor] = staticmethod(fast.batch_loss)
     attention_dropout: float | None = None  # as everywhere else
 
     def __init__(self) -> None:
@@ -60,11 +61,11 @@ class Ours:
             VOCABULARY, VOCABULARY, WIDTH, HEADS, LAYERS, INNER, DROPOUT,
             attention_dropout=self.attention_dropout, norm="post", final_norm=True, tie="none",
         )  # fmt: skip
-        self.model = Transformer(config)
+        self.model = self.model_class(config)
 
     def loss(self, batch: Batch, precision: str) -> Tensor:
         """Mean loss of a real target token."""
-        return batch_loss(self.model, batch, SMOOTHING, precision) / batch.target_tokens
+        return self.batch_loss(self.model, batch, SMOOTHING, precision) / batch.target_tokens
 
     def decode(self, batch: Batch, length: int) -> Tensor:
         """`length` tokens a row, greedily; no id ends a row before that."""
@@ -84,11 +85,18 @@ class Ours:
         """The same with a beam of BEAM; `decode` comes first."""
         beam(
             self.model, batch.source, batch.source_mask, bos=BOS, eos=self._eos, max_length=length,
-            width=BEAM,
+            beam_size=BEAM,
         )  # fmt: skip
 
 
-class OursFast(Ours):
+class OursPlain(Ours):
+    """The plain form, as chapters show it."""
+
+    model_class = Transformer
+    batch_loss = staticmethod(training.batch_loss)
+
+
+class OursOwnRecipe(Ours):
     """Our own recipe: no dropout on attention weights, so that the fused attention can be used."""
 
     attention_dropout = 0.0
@@ -212,6 +220,7 @@ YARDSTICK = "nn.Transformer"
 CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     YARDSTICK: Torch,
     "ours": Ours,
-    "ours, own recipe": OursFast,
+    "ours, own recipe": OursOwnRecipe,
+    "ours, plain": OursPlain,
     "Marian": Marian,
 }

@@ -10,7 +10,7 @@ step of the ladder is half of that which did best, by the loss on the validation
 of half an epoch: a run ten times as long wants a lower one. Nothing is chosen by the test
 sentences: they are translated with the checkpoint of the lowest validation loss, and with the mean
 of the last ones.
-Results go to transformer_lite/results/multi30k.json.
+Results go to transformer_lite/chapters/c16_translation/multi30k.json.
 """
 
 import json
@@ -26,9 +26,10 @@ from stored import machine, run_missing
 
 from transformer_lite import data, evaluation, results, runs
 from transformer_lite.data import Corpus, encode_pairs
+from transformer_lite.results import CHAPTERS
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.checkpoint import SavedModel
-from transformer_lite.runs.folder import METRICS, VALIDATION
+from transformer_lite.runs.log import METRICS, VALIDATION
 from transformer_lite.runs.recipe import Recipe
 
 LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k-dot", "multi30k")
@@ -38,6 +39,7 @@ OTHERS = (
 RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 RATE_STEPS = 234  # half an epoch
 BINS = ((1, 8), (9, 11), (12, 14), (15, 18), (19, 99))  # source words
+RESULTS = CHAPTERS / "c16_translation" / "multi30k.json"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def run(setting: Setting) -> dict[str, Any]:
     chosen = min(validation, key=lambda row: float(row["loss"]))
     found = {
         "parameters": sum(p.numel() for p in best.model.parameters()),
-        "threads": training.threads,
+        "threads": recipe.machine.threads,
         "precision": training.precision,
         "peak_rate": training.peak_rate,
         "steps": training.steps,
@@ -99,21 +101,21 @@ def run(setting: Setting) -> dict[str, Any]:
     translations = translate(best, corpus)
     test = {
         "greedy": score(translations, corpus),
-        "beam of 5": score(translate(best, corpus, width=5), corpus),
+        "beam of 5": score(translate(best, corpus, beam_size=5), corpus),
     }
     count = recipe.validation.keep
     if count > 2:  # asked for in order to average
         mean = checkpoint.average(runs.checkpoints(folder)[-count:])
         name = f"mean of {count} checkpoints"
         test[name] = score(translate(mean, corpus), corpus)
-        test[f"{name}, beam of 5"] = score(translate(mean, corpus, width=5), corpus)
+        test[f"{name}, beam of 5"] = score(translate(mean, corpus, beam_size=5), corpus)
     return found | {"curve": curve, "test": test, "translations": translations}
 
 
-def translate(saved: SavedModel, corpus: Corpus, width: int = 1) -> list[str]:
+def translate(saved: SavedModel, corpus: Corpus, beam_size: int = 1) -> list[str]:
     """The test sentences in the model's words."""
     examples = encode_pairs(corpus.test, saved.source, saved.target)
-    decoded = evaluation.decode_all(saved.model, examples, width=width)
+    decoded = evaluation.decode_all(saved.model, examples, beam_size=beam_size)
     return [saved.target.decode(one.tokens) for one in decoded]
 
 
@@ -200,5 +202,5 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    run_missing("multi30k", __doc__.splitlines()[0], settings(), run)
+    run_missing(RESULTS, __doc__.splitlines()[0], settings(), run)
     report()

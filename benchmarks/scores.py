@@ -4,7 +4,7 @@
     python benchmarks/scores.py --list     # which runs there are
 
 All runs share one model (bidirectional GRU encoder, GRU decoder, width 128); only what a setting
-names differs. Results go to transformer_lite/results/scores.json.
+names differs. Results go to transformer_lite/chapters/c03_scoring_functions/scores.json.
 """
 
 import time
@@ -17,6 +17,7 @@ from stored import run_missing
 from transformer_lite import Seq2Seq, Seq2SeqConfig, data
 from transformer_lite.data import build_tokenizers, encode_pairs
 from transformer_lite.evaluation import alignment_by_layer, free_running, teacher_forced
+from transformer_lite.results import CHAPTERS
 from transformer_lite.training import TrainingConfig, fit, seed_for
 
 CORPORA: dict[str, dict[str, int]] = {
@@ -25,6 +26,7 @@ CORPORA: dict[str, dict[str, int]] = {
     "reverse": {"shortest": 1, "longest": 20},
     "lookup": {"shortest": 1, "longest": 10},
 }
+RESULTS = CHAPTERS / "c03_scoring_functions" / "scores.json"
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,4 @@ def run(setting: Setting) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run_missing("scores", __doc__.splitlines()[0], settings(), run)
+    run_missing(RESULTS, __doc__.splitlines()[0], settings(), run)

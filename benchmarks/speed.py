@@ -38,7 +38,7 @@ from contestants import (
     YARDSTICK,
     Contestant,
     Ours,
-    OursFast,
+    OursOwnRecipe,
 )
 from peers import PEERS
 from stored import has_amx, machine
@@ -263,7 +263,7 @@ def compare(rounds: int, peer: str | None) -> Row:
 
 def profile() -> None:
     """Where our time goes, by operation of PyTorch, without its callees."""
-    ours = OursFast()
+    ours = OursOwnRecipe()
     turns = {"training step": training_step(ours)}
     for pairs in (PAIRS, 1):
         turns[f"greedy decoding, batch {pairs}"] = decoding(ours.decode, pairs)

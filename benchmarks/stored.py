@@ -13,16 +13,14 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from transformer_lite import results
-
 
 def run_missing(
-    name: str, about: str, settings: Sequence[Any], run: Callable[[Any], dict[str, Any]]
+    path: Path, about: str, settings: Sequence[Any], run: Callable[[Any], dict[str, Any]]
 ) -> None:
     """The command line of `benchmarks/<name>.py`; settings are dataclasses, one a run.
 
-    Results go to transformer_lite/results/<name>.json after each run, so that the script can be
-    stopped and started again, and several may work side by side on different runs.
+    Results go to `path`, <name>.json in the folder of a chapter, after each run, so that the script
+    can be stopped and started again, and several may work side by side on different runs.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--list", action="store_true", help="list the runs and stop")
@@ -32,7 +30,6 @@ def run_missing(
     if arguments.list:
         print("\n".join(map(str, chosen)))
         raise SystemExit
-    path = results.FOLDER / f"{name}.json"
     for setting in chosen:
         wanted = asdict(setting)
         stored = json.loads(path.read_text()) if path.exists() else {"runs": []}
@@ -40,9 +37,9 @@ def run_missing(
             continue
         print(setting, flush=True)
         done = wanted | run(setting)
-        with FileLock(Path(tempfile.gettempdir()) / f"{name}.lock"):
+        with FileLock(Path(tempfile.gettempdir()) / f"{path.stem}.lock"):
             stored = json.loads(path.read_text()) if path.exists() else {"runs": []}
-            stored["command"] = f"python benchmarks/{name}.py"
+            stored["command"] = f"python benchmarks/{path.stem}.py"
             stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
             stored["runs"].append(done)
             path.write_text(json.dumps(stored, indent=1) + "\n")

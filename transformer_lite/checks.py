@@ -1,13 +1,19 @@
 """Checks of settings, with one form of message."""
 
+from collections.abc import Iterable
 from typing import Any, get_args
 
 
 def check_choice(name: str, value: object, literal: Any) -> None:
     """Raise ValueError unless `value` is one of the choices of a `typing.Literal`."""
-    allowed = get_args(literal)
-    if value not in allowed:
-        words = ", ".join(repr(one) for one in allowed)
+    check_one_of(name, value, get_args(literal))
+
+
+def check_one_of(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise ValueError unless `value` is one of the choices, such as the keys of a table."""
+    known = list(choices)
+    if value not in known:
+        words = ", ".join(repr(one) for one in known)
         raise ValueError(f"{name} must be one of {words}, but it is {value!r}")
 
 

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
-from transformer_lite import data, evaluation
+from transformer_lite import data, evaluation, runs
+from transformer_lite.checks import check_choice
 from transformer_lite.data import encode_pairs
 from transformer_lite.interop import load_marian
 from transformer_lite.runs import checkpoint, distributed
-from transformer_lite.runs import training_run as runs
 from transformer_lite.runs.recipe import Recipe, shipped_recipes
+from transformer_lite.training import Precision
 from transformer_lite.translator import Translator
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
     help="Train and use small sequence-to-sequence models.",
 )
 
+Split = Literal["test", "valid"]
 MODEL_HELP = 'A run folder, a model folder, or "pocket" (ships with the package)'
 Model = Annotated[str, typer.Option(help=f"{MODEL_HELP}.")]
 OptionalModel = Annotated[str | None, typer.Option(help=f"{MODEL_HELP} [default: pocket].")]
@@ -51,7 +53,7 @@ def chosen_translator(model: str | None, marian: str | None) -> Translator:
     if marian is None:
         return Translator.load("pocket" if model is None else model)
     if model is not None:
-        raise ValueError(f"give --model {model} or --marian {marian}, not both")
+        raise ValueError(f"--model must be left out beside --marian {marian}, but it is {model}")
     return Translator(load_marian(marian))
 
 
@@ -60,15 +62,15 @@ def averaged(run: str, count: int) -> Translator:
     found = runs.checkpoints(Path(run))
     if len(found) < count:
         raise ValueError(
-            f"{run} holds {len(found)} checkpoint(s), fewer than the {count} to average; "
-            "[validation] keep in the recipe says how many a run keeps"
+            f"--average must be at most {len(found)}, the checkpoints that {run} holds, but it is "
+            f"{count}; [validation] keep in the recipe says how many a run keeps"
         )
     return Translator(checkpoint.average(found[-count:]))
 
 
 @app.command("data")
 def data_command(
-    name: Annotated[str, typer.Argument(help="copy, reverse, dates, pocket or multi30k")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(data.LOADERS)}.")],
 ) -> None:
     """Make or fetch a corpus, check it, and show what is in it.
 
@@ -93,7 +95,7 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Train this many steps instead.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Use this seed instead.")] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, or bfloat16 for the matrix products.")
+        str | None, typer.Option(help=f"{' or '.join(get_args(Precision))}, of matrix products.")
     ] = None,
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the model; needs a C++ compiler.")
@@ -118,23 +120,29 @@ def train(
         try:
             best = runs.train(chosen, folder, resume=resume, device=device)
         except KeyboardInterrupt:
-            command = [*distributed.command(), "train", recipe]
-            command += ["--run" if command[0] != "torchrun" else "--run-folder", str(folder)]
-            for option, value in changes.items():
-                command += [f"--{option}"] if value is True else [f"--{option}", str(value)]
-            command += [] if device == "cpu" else ["--device", device]
-            command += ["--resume"] if runs.holds_run(folder) else []
             if distributed.is_first():
-                typer.echo(f"stopped; go on with: {shlex.join(command)}", err=True)
+                command = resuming_command(recipe, folder, changes, device)
+                typer.echo(f"stopped; go on with: {command}", err=True)
             raise typer.Exit(130) from None
         if distributed.is_first():
             typer.echo(f"best checkpoint: {best}")
 
 
+def resuming_command(recipe: str, folder: Path, changes: dict[str, Any], device: str) -> str:
+    """What to type to go on with a run that was stopped."""
+    command = [*distributed.command(), "train", recipe]
+    command += ["--run" if command[0] != "torchrun" else "--run-folder", str(folder)]
+    for option, value in changes.items():
+        command += [f"--{option}"] if value is True else [f"--{option}", str(value)]
+    command += [] if device == "cpu" else ["--device", device]
+    command += ["--resume"] if runs.holds_run(folder) else []
+    return shlex.join(command)
+
+
 @app.command()
 def evaluate(
     model: Model,
-    split: Annotated[str, typer.Option(help="test or valid")] = "test",
+    split: Annotated[str, typer.Option(help=" or ".join(get_args(Split)))] = "test",
     beam: Beam = 1,
     alpha: Annotated[float, typer.Option(help="Length penalty of the beam.")] = 1.0,
     lowercase: Annotated[bool, typer.Option(help="Compare without case in BLEU.")] = True,
@@ -148,8 +156,7 @@ def evaluate(
     Example: transformer-lite evaluate --model runs/multi30k --beam 5
     """
     with plain_errors():
-        if split not in ("test", "valid"):
-            raise ValueError(f"split must be test or valid, but it is {split!r}")
+        check_choice("split", split, Split)
         translator = Translator.load(model) if average is None else averaged(model, average)
         corpus = data.load(**translator.task)
         pairs = corpus.test if split == "test" else corpus.valid
@@ -197,7 +204,9 @@ def translate(
     with plain_errors():
         sentences = text or [line.strip() for line in sys.stdin if line.strip()]
         if not sentences:
-            raise ValueError("there is nothing to translate: give a sentence in quotation marks")
+            raise ValueError(
+                "text must hold a sentence, but there is none; give one in quotation marks"
+            )
         for translation in chosen_translator(model, marian)(sentences, beam_size=beam):
             typer.echo(translation)
 

@@ -258,11 +258,13 @@ def alignment_error_rate(
     hits = links = 0
     for number, (ours, certain, allowed) in enumerate(zip(found, sure, possible, strict=True)):
         if not certain <= allowed:
-            raise ValueError(f"sentence {number} has sure links that are not among its possible")
+            raise ValueError(
+                f"sure must be a subset of possible, but in sentence {number} it is not"
+            )
         hits += len(ours & certain) + len(ours & allowed)
         links += len(ours) + len(certain)
     if links == 0:
-        raise ValueError("there are no links to compare: found and sure are empty everywhere")
+        raise ValueError("found and sure must hold a link, but they are empty in every sentence")
     return 1 - hits / links
 
 
@@ -298,6 +300,6 @@ def alignment_by_layer(
 def _check_pairs(hypotheses: Sequence[object], references: Sequence[object]) -> None:
     if len(hypotheses) != len(references) or not references:
         raise ValueError(
-            "every hypothesis needs its reference, but there are "
+            "hypotheses and references must be equally many, at least one, but there are "
             f"{len(hypotheses)} hypotheses and {len(references)} references"
         )

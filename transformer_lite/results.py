@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from transformer_lite.checks import check_one_of
+
 CHAPTERS = Path(__file__).parent / "chapters"
 
 
@@ -14,9 +16,7 @@ def load(name: str) -> dict[str, Any]:
         ValueError: there is no such results file.
     """
     files = {path.stem: path for path in CHAPTERS.glob("c*/*.json")}
-    if name not in files:
-        known = ", ".join(sorted(files))
-        raise ValueError(f"there are no results {name!r}; there are {known}")
+    check_one_of("name", name, sorted(files))
     results: dict[str, Any] = json.loads(files[name].read_text(encoding="utf-8"))
     return results
 
@@ -30,5 +30,8 @@ def select(stored: dict[str, Any], **setting: object) -> list[dict[str, Any]]:
     runs = [run for run in stored["runs"] if setting.items() <= run.items()]
     if not runs:
         words = ", ".join(f"{name}={value!r}" for name, value in setting.items())
-        raise ValueError(f"no stored run has {words}; `{stored['command']}` lists them with --list")
+        raise ValueError(
+            f"setting must be that of a stored run, but it is {words}; "
+            f"`{stored['command']} --list` lists them"
+        )
     return runs

@@ -11,15 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from transformer_lite.attention import AttentionRecord
-from transformer_lite.data import EOS, SPECIALS, Example, collate
-from transformer_lite.data.pocket import label
+from transformer_lite.checks import check_one_of
+from transformer_lite.data import EOS, SPECIALS, Example, collate, target_labels
 from transformer_lite.data.subword import WORD_START
 from transformer_lite.evaluation import decode_all
-from transformer_lite.runs import checkpoint
-from transformer_lite.runs import training_run as runs
-from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
-
-SHIPPED = {"pocket": Path(__file__).parent / "data" / "pocket" / "model"}
+from transformer_lite.runs import checkpoint, model_folder
+from transformer_lite.runs.checkpoint import SavedModel
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Explanation:
         maps: attention by name ("decoder.1.cross", "encoder.0.self", …), Float[H, T, S] each; row
             t belongs to the token written at t. The columns of a decoder's own map are what it
             had read: `<bos>` and the target tokens but the last.
-        target_labels: `target_tokens`, with romanisation and meaning where they are Korean.
+        target_labels: `target_tokens` for readers without the language: `data.target_labels`.
     """
 
     translation: str
@@ -53,11 +50,9 @@ class Explanation:
         """
         names = [one for one in self.maps if one.endswith(".cross")]
         if not names:
-            raise ValueError("this model has no attention, so it has no attention maps")
-        if name is not None and name not in names:
-            raise ValueError(
-                f"there is no cross-attention map {name!r}; this model has {', '.join(names)}"
-            )
+            raise ValueError("the model must have attention to have attention maps, but has none")
+        if name is not None:
+            check_one_of("the cross-attention map", name, names)
         chosen = names if name is None else [name]
         return torch.stack([self.maps[one].mean(0) for one in chosen]).mean(0)
 
@@ -111,21 +106,12 @@ class Translator:
         """A translator from disk.
 
         Args:
-            path_or_name: "pocket" (English → Korean, ships with the package), a run folder (its
-                best checkpoint is taken), or a model folder.
+            path_or_name: as for `runs.model_folder`.
 
         Raises:
             CheckpointError: there is no such model, or it is damaged.
         """
-        path = SHIPPED.get(str(path_or_name), Path(path_or_name))
-        if not path.is_dir():
-            raise CheckpointError(
-                f"there is no model {str(path_or_name)!r}: give a run folder, a checkpoint folder, "
-                f"or one of {', '.join(SHIPPED)}"
-            )
-        if not (path / checkpoint.MANIFEST).is_file() and (path / "checkpoints").is_dir():
-            path = runs.best_checkpoint(path)
-        return cls(checkpoint.load(path))
+        return cls(checkpoint.load(model_folder(path_or_name)))
 
     @overload
     def __call__(self, text: str, beam_size: int = 1) -> str: ...
@@ -144,8 +130,8 @@ class Translator:
         if isinstance(text, str):
             return self([text], beam_size)[0]
         examples = [self._encode(one) for one in text]
-        return [self.target.decode(one.tokens) for one in decode_all(
-            self.model, examples, beam_size=beam_size)]  # fmt: skip
+        decoded = decode_all(self.model, examples, beam_size=beam_size)
+        return [self.target.decode(one.tokens) for one in decoded]
 
     @torch.no_grad()
     def explain(self, text: str, beam_size: int = 1) -> Explanation:
@@ -171,15 +157,15 @@ class Translator:
             source_tokens=self.source.tokens(source),
             target_tokens=tokens,
             maps={name: weights[0] for name, weights in record.items()},
-            target_labels=_korean_labels(tokens) if self.task["name"] == "pocket" else tokens,
+            target_labels=target_labels(self.task["name"], tokens),
         )
 
     def _encode(self, text: str) -> Example:
         source = [*self.source.encode(text), EOS]
         if len(source) > self.longest_source:
             raise ValueError(
-                f"this text has {len(source)} tokens, but the model was trained on at most "
-                f"{self.longest_source}; translate it in shorter sentences"
+                f"text must have at most {self.longest_source} tokens, as in training, but it has "
+                f"{len(source)}; translate it in shorter sentences"
             )
         return Example(source, [])
 
@@ -198,13 +184,9 @@ def word_groups(tokens: Sequence[str]) -> list[list[int]]:
 
 
 def _columns(text: str) -> int:
-    """Columns on a terminal: a Hangul syllable takes two."""
+    """Columns on a terminal: a wide character takes two."""
     return sum(2 if east_asian_width(character) == "W" else 1 for character in text)
 
 
 def _words(tokens: Sequence[str], groups: Sequence[Sequence[int]]) -> list[str]:
     return ["".join(tokens[i] for i in group).replace(WORD_START, "") for group in groups]
-
-
-def _korean_labels(tokens: Sequence[str]) -> list[str]:
-    return [token if token in SPECIALS else label(token) for token in tokens]

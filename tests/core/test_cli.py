@@ -10,10 +10,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from transformer_lite import cli
+from transformer_lite import cli, runs
 from transformer_lite.data import load
 from transformer_lite.runs import checkpoint
-from transformer_lite.runs import training_run as runs
 from transformer_lite.runs.recipe import Recipe
 
 COMMANDS = ("data", "train", "evaluate", "translate", "explain")
@@ -105,15 +104,16 @@ def test_what_to_type_after_a_stop_repeats_the_options(
     seen = []
 
     def stopped(recipe: Recipe, folder: Path, **options: Any) -> Path:
-        seen.append((recipe.training, options))
+        seen.append((recipe, options))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runs, "train", stopped)
     options = ["--steps", 5, "--precision", "bfloat16", "--compile", "--device", "cuda"]
     result = call("train", recipe_file, "--run", tmp_path / "run", *options)
     assert result.exit_code == 130
-    ((training, others),) = seen
-    assert (training.steps, training.precision, training.compile) == (5, "bfloat16", True)
+    ((recipe, others),) = seen
+    assert (recipe.training.steps, recipe.training.precision) == (5, "bfloat16")
+    assert recipe.machine.compile
     assert others == {"resume": False, "device": "cuda"}
     typed = " ".join(str(one) for one in options)
     command = f"transformer-lite train {recipe_file} --run {tmp_path / 'run'} {typed}"
@@ -145,7 +145,9 @@ def test_evaluate_averages_the_newest_checkpoints(unbroken: Path, tmp_path: Path
     assert by_option.stdout == call("evaluate", "--model", mean).stdout
     assert by_option.stdout != call("evaluate", "--model", found[-1]).stdout
     too_many = call("evaluate", "--model", unbroken, "--average", 9)
-    assert_one_line_of_error(too_many, f"{unbroken} holds {len(found)}", "the 9 to average", "keep")
+    assert_one_line_of_error(
+        too_many, f"at most {len(found)}", f"{unbroken} holds, but it is 9", "keep"
+    )
 
 
 def test_translate_takes_one_text_several_or_lines(unbroken: Path) -> None:
@@ -181,20 +183,22 @@ def test_explain_shows_the_map_that_was_asked_for(unbroken: Path) -> None:
 
 
 def test_errors_are_one_line(recipe_file: Path, unbroken: Path, tmp_path: Path) -> None:
-    assert_one_line_of_error(call("data", "klingon"), "copy, reverse", "'klingon'")
-    assert_one_line_of_error(call("train", "soup"), "no recipe 'soup'", "pocket")
+    assert_one_line_of_error(call("data", "klingon"), "'copy', 'reverse'", "'klingon'")
+    assert_one_line_of_error(call("train", "soup"), "pocket, but it is 'soup'")
     assert_one_line_of_error(call("train", recipe_file, "--run", unbroken), "--resume")
     other = ("train", recipe_file, "--run", tmp_path / "other")
-    assert_one_line_of_error(call(*other, "--device", "abacus"), '"cpu" or "cuda"', "'abacus'")
-    assert_one_line_of_error(call("evaluate", "--model", "soup"), "no model 'soup'")
+    assert_one_line_of_error(call(*other, "--device", "abacus"), "'cpu', 'cuda'", "'abacus'")
+    assert_one_line_of_error(call("evaluate", "--model", "soup"), "pocket, but it is 'soup'")
     assert_one_line_of_error(
-        call("evaluate", "--model", unbroken, "--split", "train"), "test or valid", "'train'"
+        call("evaluate", "--model", unbroken, "--split", "train"), "'test', 'valid'", "'train'"
     )
-    assert_one_line_of_error(call("translate", "--model", unbroken, ""), "empty text")
-    assert_one_line_of_error(call("translate", "--model", unbroken, typed="\n"), "nothing to trans")
+    assert_one_line_of_error(call("translate", "--model", unbroken, ""), "it is empty")
+    assert_one_line_of_error(
+        call("translate", "--model", unbroken, typed="\n"), "there is none; give one"
+    )
     assert_one_line_of_error(call("translate", "--model", unbroken, "abz"), "'z'", "'abcd'")
     assert_one_line_of_error(
-        call("translate", "--model", unbroken, "abcdabcd"), "9 tokens", "at most 5"
+        call("translate", "--model", unbroken, "abcdabcd"), "at most 5 tokens", "it has 9"
     )
     for name in ("decoder.9.cross", "encoder.0.self"):
         assert_one_line_of_error(

@@ -30,11 +30,15 @@ def test_select_takes_every_run_that_fits() -> None:
 
 
 def test_a_run_that_is_not_there_is_named() -> None:
-    words = "no stored run has hidden=65, seed=1; `python benchmarks/bottleneck.py` lists"
+    words = (
+        "stored run, but it is hidden=65, seed=1; `python benchmarks/bottleneck.py --list` lists"
+    )
     with pytest.raises(ValueError, match=words):
         results.select(results.load("bottleneck"), hidden=65, seed=1)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no results 'nothing'; there are .*bottleneck"):
+    with pytest.raises(
+        ValueError, match=r"name must be one of 'bottleneck', .*, but it is 'nothing'"
+    ):
         results.load("nothing")

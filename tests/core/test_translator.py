@@ -56,7 +56,7 @@ def test_a_text_and_a_list_of_texts() -> None:
     assert model("The cat drinks milk.") == model("the cat drinks milk"), "as people type"
 
 
-@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("beam_size", [1, 3])
 @pytest.mark.parametrize(
     "model",
     [
@@ -71,11 +71,11 @@ def test_a_text_and_a_list_of_texts() -> None:
     ],
     ids=["transformer", "bahdanau", "luong"],
 )  # fmt: skip
-def test_every_map_belongs_to_the_tokens_of_the_explanation(model: Any, width: int) -> None:
+def test_every_map_belongs_to_the_tokens_of_the_explanation(model: Any, beam_size: int) -> None:
     model = translator(model, WORDS)
     text = "the cat drinks milk"
-    found = model.explain(text, width=width)
-    assert found.translation == model(text, width=width)
+    found = model.explain(text, beam_size=beam_size)
+    assert found.translation == model(text, beam_size=beam_size)
     assert found.source_tokens == ["the", "cat", "drinks", "milk", "<eos>"]
     assert any(name.endswith(".cross") for name in found.maps)
     for name, weights in found.maps.items():
@@ -89,12 +89,17 @@ def test_every_map_belongs_to_the_tokens_of_the_explanation(model: Any, width: i
 class Scripted(Transformer):
     """A model whose map tells the steps apart: row t looks at source token t."""
 
-    def forward(
-        self, source: Tensor, source_mask: Tensor, target_in: Tensor, need_weights: bool = False
-    ) -> Any:
-        del source_mask, need_weights
+    def features(
+        self,
+        source: Tensor,
+        source_mask: Tensor,
+        target_in: Tensor,
+        record: AttentionRecord | None = None,
+    ) -> Tensor:
+        assert record is not None
         rows = torch.eye(target_in.shape[1], source.shape[1])
-        return None, AttentionRecord({"decoder.0.cross": rows[None, None]})
+        record["decoder.0.cross"] = rows[None, None]
+        return torch.zeros(len(source), target_in.shape[1], self.config.d_model)
 
 
 @pytest.mark.parametrize("finished", [True, False])

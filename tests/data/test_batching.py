@@ -111,7 +111,7 @@ def test_padding_waste_by_hand() -> None:
     # Real: 4 + 4 and 2 + 2; padded to 4 + 4 twice.
     assert padding_waste(examples, [[0, 1]]) == pytest.approx(4 / 16)
     assert padding_waste(examples, [[0], [1]]) == 0
-    with pytest.raises(ValueError, match="batches: expected at least one"):
+    with pytest.raises(ValueError, match="batches must hold at least one"):
         padding_waste(examples, [])
 
 
@@ -122,21 +122,21 @@ def test_encode_pairs_ends_sources_and_drops_long_pairs() -> None:
     assert encoded[0] == Example([4, 5, EOS], [6])
     assert len(encoded) == 3
     # With EOS the other two have four tokens on one side.
-    assert encode_pairs(pairs, tokenizer, tokenizer, longest=3) == encoded[:1]
+    assert encode_pairs(pairs, tokenizer, tokenizer, max_tokens=3) == encoded[:1]
 
 
 def test_bad_input_is_named() -> None:
     tokenizer = CharacterTokenizer("abc")
-    with pytest.raises(ValueError, match="target text 'x': text: expected known characters"):
+    with pytest.raises(ValueError, match="target text 'x': text must hold known characters"):
         encode_pairs([Pair("ab", "x")], tokenizer, tokenizer)
-    with pytest.raises(ValueError, match=r"source text '': .*empty text"):
+    with pytest.raises(ValueError, match=r"source text '': text must .* empty"):
         encode_pairs([Pair("", "a")], tokenizer, tokenizer)
-    with pytest.raises(ValueError, match="longest: expected at least 2"):
-        encode_pairs([], tokenizer, tokenizer, longest=1)
-    with pytest.raises(ValueError, match="examples: expected at least one"):
+    with pytest.raises(ValueError, match="max_tokens must be at least 2"):
+        encode_pairs([], tokenizer, tokenizer, max_tokens=1)
+    with pytest.raises(ValueError, match="examples must hold at least one"):
         collate([])
     examples = random_examples(5)
-    with pytest.raises(ValueError, match="batch_tokens: expected at least"):
+    with pytest.raises(ValueError, match="batch_tokens must be at least"):
         epoch_batches(examples, batch_tokens=3, seed=0, epoch=0)
-    with pytest.raises(ValueError, match="seed, epoch: expected numbers from 0 on"):
+    with pytest.raises(ValueError, match="seed and epoch must be 0 or more"):
         epoch_batches(examples, batch_tokens=100, seed=-1, epoch=0)

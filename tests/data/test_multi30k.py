@@ -80,13 +80,15 @@ def test_named_folder_must_be_right(
     small_corpus: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(multi30k.FOLDER_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match=r"expected the file .*train\.de\.gz, found none"):
+    with pytest.raises(
+        FileNotFoundError, match=r"must hold the file .*train\.de\.gz, but it does not"
+    ):
         load("multi30k")
     folder = tmp_path / "nowhere" / "multi30k"
     write(folder, small_corpus)
     truncated = small_corpus["val.en.gz"][:-3]
     (folder / "val.en.gz").write_bytes(truncated)
-    with pytest.raises(ValueError, match=r"val\.en\.gz: expected the SHA-256 sum .*altered"):
+    with pytest.raises(ValueError, match=r"val\.en\.gz must have the SHA-256 sum .*altered"):
         load("multi30k")
     assert (folder / "val.en.gz").read_bytes() == truncated  # nothing of the reader's is touched
 
@@ -97,7 +99,7 @@ def test_wrong_line_counts_are_refused(
     write(tmp_path / "multi30k", small_corpus)
     monkeypatch.setenv(multi30k.FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setitem(multi30k.SPLITS, "valid", ("val", 3))
-    with pytest.raises(ValueError, match=r"multi30k valid: expected 3 lines .* got 2 \(de\)"):
+    with pytest.raises(ValueError, match=r"multi30k valid must have 3 lines .* it has 2 \(de\)"):
         load("multi30k")
 
 
@@ -145,7 +147,7 @@ def test_no_network_names_the_manual_way() -> None:
 
 @pytest.mark.parametrize(("source", "target"), [("de", "de"), ("fr", "en")])
 def test_other_languages_are_refused(source: str, target: str) -> None:
-    with pytest.raises(ValueError, match="source, target: expected de and en"):
+    with pytest.raises(ValueError, match="source and target must be de and en"):
         load("multi30k", source=source, target=target)
 
 

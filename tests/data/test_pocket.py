@@ -250,9 +250,11 @@ def test_romanisation_covers_the_lexicon() -> None:
 
 
 def test_bad_requests_say_what_was_expected() -> None:
-    with pytest.raises(ValueError, match="test: expected at least 1"):
+    with pytest.raises(ValueError, match="test must be at least 1"):
         load("pocket", test=0)
-    with pytest.raises(ValueError, match="show every word once, got 20"):
+    with pytest.raises(ValueError, match="show every word once, but it is 20"):
         load("pocket", train=20)
-    with pytest.raises(ValueError, match="expected a word of the pocket lexicon, got '커피숍'"):
+    with pytest.raises(
+        ValueError, match="must be a word of the pocket lexicon, but it is '커피숍'"
+    ):
         gloss("커피숍")

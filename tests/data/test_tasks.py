@@ -113,17 +113,21 @@ def test_at_least_twelve_date_formats_all_used() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("copy", {"letters": 27}, "letters: expected a number from 1 to 26, got 27"),
-        ("copy", {"shortest": 5, "longest": 4}, "shortest, longest: expected .*got 5 and 4"),
-        ("reverse", {"shortest": 0}, "shortest, longest: expected"),
-        ("lookup", {"letters": 4}, "longest: expected at most as many cards .* letters, 4, got 10"),
-        ("reverse", {"valid": 0}, "valid: expected at least 1 pair, got 0"),
-        ("dates", {"test": 50_000}, "valid, test: expected at most 36524"),
-        ("copy", {"size": 3}, "options of copy: expected some of letters.*got size"),
+        ("copy", {"letters": 27}, "letters must be from 1 to 26, but it is 27"),
+        ("copy", {"shortest": 5, "longest": 4}, "shortest and longest must fit .*are 5 and 4"),
+        ("reverse", {"shortest": 0}, "shortest and longest must fit"),
+        (
+            "lookup",
+            {"letters": 4},
+            "longest must be at most 4, a card for each letter, but it is 10",
+        ),
+        ("reverse", {"valid": 0}, "valid must be at least 1 pair, but it is 0"),
+        ("dates", {"test": 50_000}, "valid and test must be at most 36524"),
+        ("copy", {"size": 3}, "options of copy must be among letters.*are size"),
         (
             "pockets",
             {},
-            "name: expected one of copy, reverse, lookup, dates, pocket, multi30k, got",
+            "name must be one of 'copy', 'reverse', 'lookup', 'dates', 'pocket', 'multi30k', but",
         ),
     ],
 )
@@ -165,5 +169,5 @@ def test_description_counts_and_glosses() -> None:
 
 
 def test_pair_refuses_sure_links_that_are_not_possible() -> None:
-    with pytest.raises(ValueError, match=r"sure: expected a subset of possible.*\[\(0, 0\)\]"):
+    with pytest.raises(ValueError, match=r"sure must be a subset of possible.*\[\(0, 0\)\]"):
         Pair("a", "b", sure=frozenset({(0, 0)}))

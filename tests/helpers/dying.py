@@ -18,9 +18,8 @@ from typing import Any
 
 import torch
 
-from transformer_lite import cli, losses
-from transformer_lite.runs import checkpoint
-from transformer_lite.runs import training_run as runs
+from transformer_lite import cli, training
+from transformer_lite.runs import checkpoint, log, preparation, training_run
 
 
 def kill() -> None:
@@ -86,22 +85,22 @@ def ask(number: signal.Signals) -> Callable[..., None]:
 
 # Checkpoints are written after steps 4, 8 and 12; each writes six files.
 MOMENTS: dict[str, Callable[[Path], None]] = {
-    "loading-data": lambda _: on_call(runs, "build_tokenizers", 1, lambda *_, **__: kill()),
+    "loading-data": lambda _: on_call(preparation, "build_tokenizers", 1, lambda *_, **__: kill()),
     "writing-the-recipe": lambda _: on_call(checkpoint, "write_json", 1, half_a_recipe),
-    "before-a-checkpoint": lambda _: on_call(losses, "batch_loss", 3, lambda *_: kill()),
-    "between-checkpoints": lambda _: on_call(losses, "batch_loss", 7, lambda *_: kill()),
-    "writing-metrics": lambda run: on_call(runs, "_metrics_line", 7, half_a_line(run)),
+    "before-a-checkpoint": lambda _: on_call(training, "batch_loss", 3, lambda *_: kill()),
+    "between-checkpoints": lambda _: on_call(training, "batch_loss", 7, lambda *_: kill()),
+    "writing-metrics": lambda run: on_call(log, "_metrics_line", 7, half_a_line(run)),
     "writing-the-first-checkpoint": lambda _: on_call(checkpoint, "save_file", 1, half_a_file),
     "writing-the-second-checkpoint": lambda _: on_call(checkpoint, "save_file", 2, half_a_file),
-    "writing-the-manifest": lambda _: on_call(checkpoint, "_sha256", 7, lambda *_: kill()),
+    "writing-the-manifest": lambda _: on_call(checkpoint, "file_hash", 7, lambda *_: kill()),
     "before-the-rename": lambda _: on_call(os, "fsync", 12, lambda *_: kill()),
-    "after-the-rename": lambda _: on_call(runs, "best_checkpoint", 2, lambda *_: kill()),
+    "after-the-rename": lambda _: on_call(training_run, "best_checkpoint", 2, lambda *_: kill()),
     "removing-a-checkpoint": lambda _: removals_only(shutil.rmtree),
-    "after-the-last-step": lambda _: on_call(runs, "best_checkpoint", 4, lambda *_: kill()),
-    "interrupt": lambda _: on_call(losses, "batch_loss", 7, ask(signal.SIGINT)),
-    "termination": lambda _: on_call(losses, "batch_loss", 7, ask(signal.SIGTERM)),
+    "after-the-last-step": lambda _: on_call(training_run, "best_checkpoint", 4, lambda *_: kill()),
+    "interrupt": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGINT)),
+    "termination": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGTERM)),
     "interrupt-while-loading": lambda _: on_call(
-        runs, "build_tokenizers", 1, ask(signal.SIGINT)
+        preparation, "build_tokenizers", 1, ask(signal.SIGINT)
     ),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from transformer_lite.runs import training_run as runs
+from transformer_lite import runs
 from transformer_lite.runs.recipe import Recipe
 
 RECIPE = """

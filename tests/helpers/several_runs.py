@@ -19,9 +19,8 @@ import torch
 from dying import ask, on_call
 from several import train_together
 
-from transformer_lite import cli, losses
-from transformer_lite.runs import checkpoint
-from transformer_lite.runs import training_run as runs
+from transformer_lite import cli, data, training
+from transformer_lite.runs import checkpoint, log
 
 
 def no_room(*_: Any) -> None:
@@ -29,24 +28,27 @@ def no_room(*_: Any) -> None:
 
 
 def not_a_number() -> None:
-    loss, calls = losses.batch_loss, iter(range(1, 100))
+    loss, calls = training.batch_loss, iter(range(1, 100))
 
     def replacement(*arguments: Any) -> torch.Tensor:
         return loss(*arguments) * (float("nan") if next(calls) == 7 else 1.0)
 
-    losses.batch_loss = replacement
+    training.batch_loss = replacement
 
 
 # What goes wrong, and in which process. Checkpoints are written after steps 4, 8 and 12.
 SCENES: dict[str, tuple[int, Callable[[], None]]] = {
     "nothing": (0, lambda: None),
     "full-disk": (0, lambda: on_call(checkpoint, "save_file", 2, no_room)),
-    "full-disk-for-the-log": (0, lambda: on_call(runs, "_metrics_line", 7, no_room)),
+    "full-disk-for-the-log": (0, lambda: on_call(log, "_metrics_line", 7, no_room)),
     "loss-of-the-first": (0, not_a_number),
     "loss-of-the-second": (1, not_a_number),
-    "data-of-the-second": (1, lambda: on_call(runs, "load_corpus", 1, lambda **_: no_room())),
-    "termination-of-the-second": (1, lambda: on_call(losses, "batch_loss", 7, ask(signal.SIGTERM))),
-    "death-of-the-second": (1, lambda: on_call(losses, "batch_loss", 7, ask(signal.SIGKILL))),
+    "data-of-the-second": (1, lambda: on_call(data, "load", 1, lambda **_: no_room())),
+    "termination-of-the-second": (
+        1,
+        lambda: on_call(training, "batch_loss", 7, ask(signal.SIGTERM)),
+    ),
+    "death-of-the-second": (1, lambda: on_call(training, "batch_loss", 7, ask(signal.SIGKILL))),
     "begun-by-one": (0, lambda: None),
     "occupied": (0, lambda: None),
 }

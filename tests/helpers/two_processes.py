@@ -16,7 +16,8 @@ from several import train_together
 
 from transformer_lite.data.batching import Example
 from transformer_lite.runs import distributed
-from transformer_lite.training import Trainer, TrainingConfig
+from transformer_lite.runs.trainer import SharedTrainer
+from transformer_lite.training import TrainingConfig
 
 # Some batches are one row, so that one process has none of its own.
 CONFIG = TrainingConfig(steps=6, batch_tokens=20, warmup=2, peak_rate=0.01, label_smoothing=0.1)
@@ -35,7 +36,7 @@ def examples() -> list[Example]:
 
 def outcome(kind: str, seed: int = 0) -> dict[str, torch.Tensor]:
     """Final weights by name, and the loss and the number of target tokens of every step."""
-    trainer = Trainer(build(kind, seed), examples(), CONFIG)
+    trainer = SharedTrainer(build(kind, seed), examples(), CONFIG)
     results = [trainer.step() for _ in range(CONFIG.steps)]
     return {
         **{name: parameter.detach() for name, parameter in trainer.model.named_parameters()},

@@ -18,23 +18,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_unknown_corpus() -> None:
-    with pytest.raises(ValueError, match=r"expected one of copy, reverse, .*, got 'klingon'"):
+    with pytest.raises(
+        ValueError, match=r"name must be one of 'copy', 'reverse', .*, but it is 'klingon'"
+    ):
         data.load("klingon")
 
 
 def test_an_unknown_option() -> None:
-    with pytest.raises(ValueError, match=r"options of copy: expected .*letters.*, got vowels"):
+    with pytest.raises(
+        ValueError, match=r"options of copy must be among .*letters.*, but they are vowels"
+    ):
         data.load("copy", vowels=3)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("copy", {"letters": 27}, "letters: expected a number from 1 to 26, got 27"),
-        ("reverse", {"shortest": 5, "longest": 2}, "shortest <= longest, got 5 and 2"),
-        ("dates", {"train": 0}, "train: expected at least 1 pair, got 0; ask for more"),
-        ("pocket", {"test": 0}, "test: expected at least 1 sentence, got 0; ask for more"),
-        ("multi30k", {"source": "fr"}, "expected de and en, one each, got 'fr' and 'en'"),
+        ("copy", {"letters": 27}, "letters must be from 1 to 26, but it is 27"),
+        ("reverse", {"shortest": 5, "longest": 2}, "shortest <= longest, but they are 5 and 2"),
+        ("dates", {"train": 0}, "train must be at least 1 pair, but it is 0; ask for more"),
+        ("pocket", {"test": 0}, "test must be at least 1 pair, but it is 0; ask for more"),
+        ("multi30k", {"source": "fr"}, "must be de and en, one each, but they are 'fr' and 'en'"),
     ],
 )
 def test_impossible_options(name: str, options: dict[str, Any], words: str) -> None:
@@ -52,7 +56,7 @@ def test_a_named_folder_without_the_corpus(folder: Path) -> None:
 
 def test_a_named_folder_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(multi30k.FOLDER_VARIABLE, "/nowhere/at/all")
-    with pytest.raises(FileNotFoundError, match="TRANSFORMER_LITE_DATA=/nowhere/at/all: expected"):
+    with pytest.raises(FileNotFoundError, match="TRANSFORMER_LITE_DATA=/nowhere/at/all must"):
         data.load("multi30k")
 
 
@@ -81,11 +85,11 @@ def test_no_mirror_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_a_batch_of_nothing() -> None:
-    with pytest.raises(ValueError, match="examples: expected at least one, got none"):
+    with pytest.raises(ValueError, match="examples must hold at least one pair, but it is empty"):
         data.collate([])
 
 
 def test_a_text_longer_than_a_batch() -> None:
     examples = [data.Example([4, 5, 2], [4])]
-    with pytest.raises(ValueError, match=r"batch_tokens: expected at least 3.*got 2; raise it or"):
+    with pytest.raises(ValueError, match=r"batch_tokens must be at least 3.* it is 2; raise it or"):
         data.epoch_batches(examples, batch_tokens=2, seed=0, epoch=0)

@@ -104,8 +104,8 @@ def test_training_goes_on_where_it_stood(name: str, tmp_path: Path) -> None:
     expected = [trainer.step() for _ in range(3)]
 
     other = Trainer(models()[name][0], examples, config)
-    progress = checkpoint.load_training(tmp_path / "model", other.model, other.optimizer)
-    other.steps_done = progress["steps_done"]
+    run_state = checkpoint.load_training(tmp_path / "model", other.model, other.optimizer)
+    other.steps_done = run_state["steps_done"]
     assert [other.step() for _ in range(3)] == expected
     for ours, theirs in zip(other.model.parameters(), model.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -135,7 +135,7 @@ def test_there_is_no_average_of_nothing_or_of_different_models(tmp_path: Path) -
         checkpoint.save(folders[-1], SavedModel(model, source, target, 12, {"name": "copy"}))
     with pytest.raises(CheckpointError, match="at least one"):
         checkpoint.average([])
-    with pytest.raises(CheckpointError, match=f"{folders[1].name} holds another model"):
+    with pytest.raises(CheckpointError, match=f"{folders[1].name} holds another than"):
         checkpoint.average(folders[:2])
 
 
@@ -187,12 +187,16 @@ def test_a_damaged_manifest_is_named(content: bytes, folder: Path) -> None:
 
 
 def test_a_folder_without_manifest_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"is not a model folder: it has no manifest\.json"):
+    with pytest.raises(
+        CheckpointError, match=r"must be a model folder, but it has no manifest\.json"
+    ):
         checkpoint.load(tmp_path)
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"there is no folder .*nowhere; give a model folder"):
+    with pytest.raises(
+        CheckpointError, match=r"must be a model folder, but there is none at .*nowhere"
+    ):
         checkpoint.load(tmp_path / "nowhere")
 
 
@@ -214,7 +218,7 @@ def rewrite(folder: Path, name: str, change: Callable[[Any], None]) -> None:
     ("change", "words"),
     [
         (lambda about: about.update(kind="diffusion"), r"kind must be one of.*'diffusion'"),
-        (lambda about: about["config"].update(spin=2), "has no field spin; its fields are"),
+        (lambda about: about["config"].update(spin=2), "fields of kind .* but they are spin"),
         (lambda about: about["config"].update(hidden=16), "size mismatch"),
     ],
 )
@@ -234,8 +238,16 @@ def test_a_model_without_optimiser_cannot_be_trained_on(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "fields", "words"),
     [
-        ("perceptron", {}, r"kind must be one of \['seq2seq', 'transformer'\].*'perceptron'"),
-        ("transformer", {"width": 8}, "a transformer has no field width; its fields are .*d_model"),
+        (
+            "perceptron",
+            {},
+            "kind must be one of 'fast', 'transformer', 'seq2seq', but it is 'perceptron'",
+        ),
+        (
+            "transformer",
+            {"width": 8},
+            "fields of kind 'transformer' must be among .*d_model.* they are width",
+        ),
         ("seq2seq", {"hidden": 0}, "hidden must be at least 1, but it is 0"),
     ],
 )

@@ -65,6 +65,8 @@ def test_without_a_compiler_one_line_says_so(still: Path, tmp_path: Path) -> Non
     done = train(still, tmp_path / "run", "--compile", **nothing)
     assert done.returncode == 1
     (error,) = [line for line in done.stderr.splitlines() if line]
-    assert error.startswith("error: compile: PyTorch finds no compiler that works for 'cpu' (")
+    assert error.startswith(
+        "error: compile must find a compiler that works for 'cpu', but PyTorch finds none ("
+    )
     assert error.endswith("or train without compiling")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.lock"]

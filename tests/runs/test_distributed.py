@@ -67,7 +67,7 @@ def test_a_process_alone_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match='device must be "cpu" or "cuda", but it is \'abacus\''):
+    with pytest.raises(ValueError, match="device must be one of 'cpu', 'cuda', but it is 'abacus'"):
         distributed.own_device("abacus")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert distributed.own_device("cuda") == torch.device("cuda", 0)

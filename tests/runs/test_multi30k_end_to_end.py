@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from transformer_lite import Translator, data, evaluation
+from transformer_lite import Translator, data, evaluation, runs
 from transformer_lite.data import Corpus, build_tokenizers, multi30k
 from transformer_lite.runs import checkpoint
-from transformer_lite.runs import training_run as runs
 from transformer_lite.runs.recipe import Recipe
 
 TEXT = "Ein Hund rennt durch den Schnee."
@@ -36,11 +35,12 @@ def run(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables: dict[str, Any] = Recipe.load("multi30k").to_dict()
     tables["model"] |= {"d_model": 16, "heads": 2, "layers": 1, "d_ff": 16}
     tables["tokenizer"]["vocab_size"] = 600
-    tables["training"] |= {"steps": 30, "warmup": 5, "peak_rate": 1e-2, "threads": 1}
+    tables["training"] |= {"steps": 30, "warmup": 5, "peak_rate": 1e-2}
+    tables["machine"] = {"threads": 1}
     tables["validation"] = {"every": 15, "sentences": 4}
     folder = tmp_path_factory.mktemp("multi30k") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "load_corpus", lambda **_: small)
+        patch.setattr(data, "load", lambda **_: small)
         runs.train(Recipe.from_dict(tables), folder, progress=False)
     return folder
 
@@ -81,7 +81,7 @@ def test_it_evaluates_with_a_signature(run: Path, corpus: Corpus) -> None:
     translator = Translator.load(run)
     pairs = corpus.test[:3]
     bleu = evaluation.bleu(
-        translator([pair.source for pair in pairs], width=2),
+        translator([pair.source for pair in pairs], beam_size=2),
         [pair.target for pair in pairs],
         lowercase=True,
     )

@@ -5,10 +5,10 @@ import pytest
 from transformer_lite import Translator, evaluation
 from transformer_lite.data import Corpus, Pair, encode_pairs, load
 from transformer_lite.runs import checkpoint
+from transformer_lite.runs.folder import shipped_models
 from transformer_lite.runs.recipe import Recipe
-from transformer_lite.translator import SHIPPED
 
-FOLDER = SHIPPED["pocket"]
+FOLDER = shipped_models()["pocket"]
 SENTENCES = 100  # of the held-out test split: enough to see a broken model, quick to decode
 
 
@@ -57,7 +57,7 @@ def test_it_translates_what_the_pages_show(
     english: str, korean: str, translator: Translator
 ) -> None:
     assert translator(english) == korean
-    assert translator(english, width=4) == korean
+    assert translator(english, beam_size=4) == korean
 
 
 def test_a_particle_is_labelled_with_sound_and_meaning(translator: Translator) -> None:

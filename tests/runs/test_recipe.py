@@ -33,11 +33,11 @@ def test_a_shipped_recipe_builds_its_model_and_survives_a_round_trip(name: str) 
 def test_defaults_fill_what_a_recipe_leaves_out(tmp_path: Path) -> None:
     recipe = load(tmp_path, SMALLEST)
     assert recipe.training.steps == 1000 and recipe.training.betas == (0.9, 0.98)
-    assert recipe.validation.every == 500 and recipe.longest is None
+    assert recipe.validation.every == 500 and recipe.max_tokens is None
 
 
 def test_every_value_arrives(recipe: Recipe, tmp_path: Path) -> None:
     assert recipe.task["letters"] == 4 and recipe.model["d_model"] == 16
     assert recipe.training.steps == 12 and recipe.validation.every == 4
-    fast = load(tmp_path, "longest = 9\n" + SMALLEST + "[training]\nbetas = [0.8, 0.9]\n")
-    assert fast.longest == 9 and fast.training.betas == (0.8, 0.9)
+    fast = load(tmp_path, "max_tokens = 9\n" + SMALLEST + "[training]\nbetas = [0.8, 0.9]\n")
+    assert fast.max_tokens == 9 and fast.training.betas == (0.8, 0.9)

@@ -19,12 +19,10 @@ from filelock import FileLock
 from run_fixtures import RECIPE
 from typer.testing import CliRunner
 
-from transformer_lite import cli, losses
-from transformer_lite.runs import checkpoint
+from transformer_lite import cli, evaluation, runs, training
+from transformer_lite.runs import RunError, checkpoint
 from transformer_lite.runs import folder as run_folder
-from transformer_lite.runs import training_run as runs
 from transformer_lite.runs.checkpoint import CheckpointError
-from transformer_lite.runs.folder import RunError
 from transformer_lite.runs.recipe import Recipe
 
 COMMAND = Path(sys.executable).with_name("transformer-lite")
@@ -97,14 +95,14 @@ def deaths(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 @pytest.fixture
 def half_run(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that stopped at step 7 of 12, with a checkpoint of step 4."""
-    loss, calls = losses.batch_loss, iter(range(1, 100))
+    loss, calls = training.batch_loss, iter(range(1, 100))
 
     def failing(*arguments: Any) -> torch.Tensor:
         if next(calls) == 7:
             raise RuntimeError("the seventh step")
         return loss(*arguments)
 
-    monkeypatch.setattr(losses, "batch_loss", failing)
+    monkeypatch.setattr(training, "batch_loss", failing)
     with pytest.raises(RuntimeError, match="seventh"):
         runs.train(recipe, tmp_path / "half", progress=False)
     monkeypatch.undo()
@@ -143,9 +141,9 @@ def test_only_the_newest_and_the_best_checkpoint_are_kept(
 ) -> None:
     losses = iter([3.0, 1.0, 2.0, 2.5, 2.2])
     monkeypatch.setattr(
-        runs.evaluation,
+        evaluation,
         "teacher_forced",
-        lambda *_: runs.evaluation.TeacherForced(loss=next(losses), accuracy=0.5),
+        lambda *_: evaluation.TeacherForced(loss=next(losses), accuracy=0.5),
     )
     often = replace(recipe, validation=replace(recipe.validation, every=3, keep=keep))
     often = replace(often, training=replace(often.training, steps=15))
@@ -304,9 +302,9 @@ def fill(path: Path, leave: int) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loss, calls = losses.batch_loss, iter(range(1, 100))
+    loss, calls = training.batch_loss, iter(range(1, 100))
     monkeypatch.setattr(
-        losses,
+        training,
         "batch_loss",
         lambda *arguments: loss(*arguments) * (float("nan") if next(calls) == 7 else 1.0),
     )
@@ -323,9 +321,9 @@ def test_a_ruined_model_is_never_saved_over_a_good_one(
 ) -> None:
     losses = iter([2.0, float("nan")])
     monkeypatch.setattr(
-        runs.evaluation,
+        evaluation,
         "teacher_forced",
-        lambda *_: runs.evaluation.TeacherForced(loss=next(losses), accuracy=0.5),
+        lambda *_: evaluation.TeacherForced(loss=next(losses), accuracy=0.5),
     )
     with pytest.raises(FloatingPointError, match="validation loss became nan at step 8"):
         runs.train(recipe, tmp_path / "run", progress=False)
@@ -479,5 +477,5 @@ def test_a_failed_start_leaves_a_folder_that_can_be_used(
 
 
 def test_no_training_pair_short_enough(recipe: Recipe, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no training pair is left with longest=2; raise it"):
-        runs.train(replace(recipe, longest=2), tmp_path / "run", progress=False)
+    with pytest.raises(ValueError, match=r"max_tokens must leave .* but 2 leaves none; raise it"):
+        runs.train(replace(recipe, max_tokens=2), tmp_path / "run", progress=False)

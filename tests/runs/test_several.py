@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from transformer_lite.runs import training_run as runs
+from transformer_lite import runs
 from transformer_lite.runs.recipe import Recipe
 
 SCENES = (

@@ -8,7 +8,13 @@ from transformer_lite.data.batching import (
     epoch_batches,
     padding_waste,
 )
-from transformer_lite.data.corpus import LOADERS, build_tokenizers, load, tokenizer_from_json
+from transformer_lite.data.corpus import (
+    LOADERS,
+    build_tokenizers,
+    load,
+    target_labels,
+    tokenizer_from_json,
+)
 from transformer_lite.data.describe import describe
 from transformer_lite.data.pairs import Corpus, Pair
 from transformer_lite.data.subword import SubwordTokenizer
@@ -47,5 +53,6 @@ __all__ = [
     "load",
     "normalise",
     "padding_waste",
+    "target_labels",
     "tokenizer_from_json",
 ]

@@ -73,22 +73,24 @@ def encode_pairs(
     source_tokenizer: Tokenizer,
     target_tokenizer: Tokenizer,
     *,
-    longest: int | None = None,
+    max_tokens: int | None = None,
 ) -> list[Example]:
-    """Turn pairs into ids, leaving out those with a side above `longest` tokens (EOS included).
+    """Turn pairs into ids, leaving out those with a side above `max_tokens` tokens (EOS included).
 
     How many were left out is the difference in number. Raises ValueError, with the text, for an
     empty side and for symbols that a tokenizer does not know.
     """
-    if longest is not None and longest < 2:
-        raise ValueError(f"longest: expected at least 2 tokens (one and EOS), got {longest}")
+    if max_tokens is not None and max_tokens < 2:
+        raise ValueError(
+            f"max_tokens must be at least 2 (one token and EOS), but it is {max_tokens}"
+        )
     examples = []
     for pair in pairs:
         example = Example(
             [*_encode(pair.source, source_tokenizer, "source"), EOS],
             _encode(pair.target, target_tokenizer, "target"),
         )
-        if longest is None or example.longest_side <= longest:
+        if max_tokens is None or example.longest_side <= max_tokens:
             examples.append(example)
     return examples
 
@@ -96,7 +98,9 @@ def encode_pairs(
 def collate(examples: Sequence[Example]) -> Batch:
     """Pad some examples to a batch. Raises ValueError for none."""
     if not examples:
-        raise ValueError("examples: expected at least one, got none; leave empty batches out")
+        raise ValueError(
+            "examples must hold at least one pair, but it is empty; leave empty batches out"
+        )
     source, source_mask = _pad([example.source for example in examples])
     target_in, target_mask = _pad([[BOS, *example.target] for example in examples])
     target_out, _ = _pad([[*example.target, EOS] for example in examples])
@@ -114,12 +118,12 @@ def epoch_batches(
     least 0) alone. Raises ValueError for a side that is longer than `batch_tokens` by itself.
     """
     if seed < 0 or epoch < 0:
-        raise ValueError(f"seed, epoch: expected numbers from 0 on, got {seed} and {epoch}")
+        raise ValueError(f"seed and epoch must be 0 or more, but they are {seed} and {epoch}")
     longest = max((example.longest_side for example in examples), default=0)
     if longest > batch_tokens:
         raise ValueError(
-            f"batch_tokens: expected at least {longest}, the longest text with its EOS, got "
-            f"{batch_tokens}; raise it or leave long pairs out with encode_pairs(longest=...)"
+            f"batch_tokens must be at least {longest}, the longest text with its EOS, but it is "
+            f"{batch_tokens}; raise it or leave long pairs out with encode_pairs(max_tokens=...)"
         )
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(examples)).tolist()
@@ -144,7 +148,7 @@ def padding_waste(examples: Sequence[Example], batches: Iterable[Sequence[int]])
         real += sum(sources) + sum(targets)
         positions += len(batch) * (max(sources) + max(targets))
     if not positions:
-        raise ValueError("batches: expected at least one with an example in it, got none")
+        raise ValueError("batches must hold at least one example, but they hold none")
     return 1 - real / positions
 
 

@@ -1,15 +1,21 @@
 """Every corpus by its name, and the tokenizers that go with it: built, stored, rebuilt."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
+from transformer_lite.checks import check_one_of
 from transformer_lite.data.multi30k import load_multi30k
 from transformer_lite.data.pairs import Corpus
-from transformer_lite.data.pocket import load_pocket
+from transformer_lite.data.pocket import label, load_pocket
 from transformer_lite.data.subword import SubwordTokenizer
 from transformer_lite.data.tasks import load_copy, load_dates, load_lookup, load_reverse
-from transformer_lite.data.vocabulary import CharacterTokenizer, Tokenizer, WordTokenizer
+from transformer_lite.data.vocabulary import (
+    SPECIALS,
+    CharacterTokenizer,
+    Tokenizer,
+    WordTokenizer,
+)
 
 LOADERS: dict[str, Callable[..., Corpus]] = {
     "copy": load_copy,
@@ -19,6 +25,8 @@ LOADERS: dict[str, Callable[..., Corpus]] = {
     "pocket": load_pocket,
     "multi30k": load_multi30k,
 }
+LABELS: dict[str, Callable[[str], str]] = {"pocket": label}  # corpora that few can read
+TOKENIZERS = {one.kind: one for one in (CharacterTokenizer, WordTokenizer, SubwordTokenizer)}
 
 
 def load(name: str, *, seed: int = 0, **options: Any) -> Corpus:
@@ -26,16 +34,29 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Corpus:
 
     Raises ValueError for an unknown name or option, and what the loader raises.
     """
-    if name not in LOADERS:
-        raise ValueError(f"name: expected one of {', '.join(LOADERS)}, got {name!r}")
+    check_one_of("name", name, LOADERS)
     loader = LOADERS[name]
     known = [option for option in signature(loader).parameters if option != "seed"]
     unknown = [option for option in options if option not in known]
     if unknown:
         raise ValueError(
-            f"options of {name}: expected some of {', '.join(known)}, got {', '.join(unknown)}"
+            f"options of {name} must be among {', '.join(known)}, but they are {', '.join(unknown)}"
         )
     return loader(seed=seed, **options)
+
+
+def target_labels(name: str, tokens: Sequence[str]) -> list[str]:
+    """Target tokens of a corpus as figures show them, for readers who do not know the language.
+
+    Args:
+        name: the corpus; Korean gets its romanisation and its meaning, all else stays as it is.
+        tokens: T tokens, specials among them.
+
+    Raises:
+        ValueError: a token that the corpus does not have.
+    """
+    label = LABELS.get(name, str)
+    return [token if token in SPECIALS else label(token) for token in tokens]
 
 
 def build_tokenizers(
@@ -70,17 +91,6 @@ def tokenizer_from_json(data: Mapping[str, Any]) -> Tokenizer:
 
     Raises ValueError for an unknown kind and for missing or damaged content.
     """
-    kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind == SubwordTokenizer.kind:
-        return SubwordTokenizer.from_json(data)
-    listed = {cls.kind: cls for cls in (CharacterTokenizer, WordTokenizer)}
-    if kind not in listed:
-        known = ", ".join([*listed, SubwordTokenizer.kind])
-        raise ValueError(f"tokenizer: expected the kind to be one of {known}, got {kind!r}")
-    symbols = data.get("symbols")
-    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
-        raise ValueError(
-            f"tokenizer: expected a list of strings under 'symbols', got {symbols!r}; "
-            "the file is damaged, take it from its source again"
-        )
-    return listed[kind](symbols)
+    kind: Any = data.get("kind") if isinstance(data, Mapping) else None
+    check_one_of("the kind of a tokenizer", kind, TOKENIZERS)
+    return TOKENIZERS[kind].from_json(data)

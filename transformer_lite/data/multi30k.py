@@ -7,7 +7,6 @@ in the user's cache folder.
 """
 
 import gzip
-import hashlib
 import os
 import sys
 from collections.abc import Sequence
@@ -53,7 +52,7 @@ def load_multi30k(*, seed: int = 0, source: str = "de", target: str = "en") -> C
     del seed
     if {source, target} != set(LANGUAGES):
         raise ValueError(
-            f"source, target: expected de and en, one each, got {source!r} and {target!r}"
+            f"source and target must be de and en, one each, but they are {source!r} and {target!r}"
         )
     train, valid, test = (_read_split(split, source, target) for split in SPLITS)
     return Corpus("multi30k", "subwords", train, valid, test, joint=True)
@@ -63,7 +62,11 @@ def is_at_hand() -> bool:
     """Tell whether the corpus can be had without a network: a folder is named or all is cached."""
     if os.environ.get(FOLDER_VARIABLE):
         return True
-    return all(_has_sum(cache_folder() / name, SHA256[name]) for name in SHA256)
+    cached = {name: cache_folder() / name for name in SHA256}
+    return all(
+        path.is_file() and pooch.file_hash(str(path)) == SHA256[name]
+        for name, path in cached.items()
+    )
 
 
 def cache_folder() -> Path:
@@ -86,7 +89,7 @@ def _read_split(split: str, source: str, target: str) -> tuple[Pair, ...]:
     counts = [len(side) for side in sides]
     if counts != [expected, expected]:
         raise ValueError(
-            f"multi30k {split}: expected {expected:,} lines in each language, got "
+            f"multi30k {split} must have {expected:,} lines in each language, but it has "
             f"{counts[0]:,} ({source}) and {counts[1]:,} ({target})"
         )
     return tuple(Pair(left, right) for left, right in zip(*sides, strict=True))
@@ -102,12 +105,13 @@ def _find_in_folder(folder: Path, name: str) -> Path:
     path = folder / "multi30k" / name
     if not path.is_file():
         raise FileNotFoundError(
-            f"{FOLDER_VARIABLE}={folder}: expected the file {path}, found none; "
+            f"{FOLDER_VARIABLE}={folder} must hold the file {path}, but it does not; "
             f"put it there or unset {FOLDER_VARIABLE} to have it fetched"
         )
-    if not _has_sum(path, SHA256[name]):
+    found = pooch.file_hash(str(path))
+    if found != SHA256[name]:
         raise ValueError(
-            f"{path}: expected the SHA-256 sum {SHA256[name]}, got {_sha256(path)}; the file is "
+            f"{path} must have the SHA-256 sum {SHA256[name]}, but it has {found}; the file is "
             f"truncated or altered, take it again from {REPOSITORY_PAGE} (data/task1/raw)"
         )
     return path
@@ -133,15 +137,7 @@ def _fetch(name: str) -> Path:
             return Path(path)
     tried = "\n".join(reasons)
     raise ConnectionError(
-        f"multi30k: expected {name} from one of {len(MIRRORS)} addresses, got none:\n{tried}\n"
+        f"{name} must come from one of {len(MIRRORS)} addresses, but none gave it:\n{tried}\n"
         f"By hand: download {', '.join(SHA256)} from {REPOSITORY_PAGE} (data/task1/raw), put "
         f"them into a folder called multi30k and set {FOLDER_VARIABLE} to the folder above it."
     )
-
-
-def _has_sum(path: Path, expected: str) -> bool:
-    return path.is_file() and _sha256(path) == expected
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

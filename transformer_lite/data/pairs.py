@@ -26,7 +26,7 @@ class Pair:
         """Raise ValueError for a sure link that is not possible."""
         if not self.sure <= self.possible:
             raise ValueError(
-                "sure: expected a subset of possible, but these links are only sure: "
+                "sure must be a subset of possible, but these links are only sure: "
                 f"{sorted(self.sure - self.possible)}; add them to possible"
             )
 
@@ -44,3 +44,10 @@ class Corpus:
     valid: tuple[Pair, ...]
     test: tuple[Pair, ...]
     joint: bool
+
+
+def check_sizes(train: int, valid: int, test: int) -> None:
+    """Raise ValueError unless each split is to have a pair."""
+    for name, size in (("train", train), ("valid", valid), ("test", test)):
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1 pair, but it is {size}; ask for more")

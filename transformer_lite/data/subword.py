@@ -27,7 +27,7 @@ class SubwordTokenizer(Tokenizer):
         ids = [backend.token_to_id(token) for token in SPECIALS]
         if ids != list(range(len(SPECIALS))):
             raise ValueError(
-                f"backend: expected the ids 0 to 3 for {', '.join(SPECIALS)}, got {ids}; "
+                f"backend must give {', '.join(SPECIALS)} the ids 0 to 3, but it gives {ids}; "
                 "train it with SubwordTokenizer.train"
             )
         # A reader who types "<eos>" means five characters, not the end of the sentence.
@@ -60,8 +60,8 @@ class SubwordTokenizer(Tokenizer):
         smallest = len(SPECIALS) + len(alphabet - {" "} | {WORD_START})
         if vocab_size < smallest:
             raise ValueError(
-                f"vocab_size: expected at least {smallest} (the specials and one entry for "
-                f"each character of the texts), got {vocab_size}"
+                f"vocab_size must be at least {smallest} (the specials and one entry for "
+                f"each character of the texts), but it is {vocab_size}"
             )
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size, special_tokens=list(SPECIALS), show_progress=False
@@ -76,8 +76,8 @@ class SubwordTokenizer(Tokenizer):
             backend = tokenizers.Tokenizer.from_str(json.dumps(data["tokenizer"]))
         except Exception as error:  # the library raises bare Exception for whatever is wrong
             raise ValueError(
-                f"tokenizer: expected the settings of a subword tokenizer, got {error!r}; "
-                "the file is damaged, take it from its source again"
+                "tokenizer must be the settings of a subword tokenizer, but it is not "
+                f"({error!r}); the file is damaged, take it from its source again"
             ) from error
         return cls(backend)
 
@@ -88,7 +88,7 @@ class SubwordTokenizer(Tokenizer):
         """Give the ids of the pieces; runs of spaces count as one. ValueError for an empty text."""
         words = text.split()
         if not words:
-            raise ValueError("text: expected at least one word, got an empty text")
+            raise ValueError("text must hold at least one word, but it is empty")
         return list(self._backend.encode(" ".join(words)).ids)
 
     def token(self, index: int) -> str:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from random import Random
 from string import ascii_lowercase, digits
 
-from transformer_lite.data.pairs import Corpus, Pair
+from transformer_lite.data.pairs import Corpus, Pair, check_sizes
 
 # Our own names: those of the `datetime` module change with the reader's locale.
 MONTHS = (
@@ -59,7 +59,7 @@ def load_copy(
     Lengths are uniform from `shortest` to `longest`. Strings of valid and test are not in train
     where enough strings of their length exist. Raises ValueError for impossible sizes.
     """
-    _check_sizes(train=train, valid=valid, test=test)
+    check_sizes(train, valid, test)
     write = _letters(letters)
     return _strings("copy", write, _same, seed, (shortest, longest), (train, valid, test))
 
@@ -78,7 +78,7 @@ def load_reverse(
 
     Options and errors are those of `load_copy`.
     """
-    _check_sizes(train=train, valid=valid, test=test)
+    check_sizes(train, valid, test)
     write = _letters(letters)
     return _strings("reverse", write, _backwards, seed, (shortest, longest), (train, valid, test))
 
@@ -99,12 +99,12 @@ def load_lookup(
     where it lies says nothing. Lengths count cards, and no letter occurs twice. Other options and
     errors are those of `load_copy`; `longest` may not exceed `letters`.
     """
-    _check_sizes(train=train, valid=valid, test=test)
+    check_sizes(train, valid, test)
     write, lengths = _cards(letters), (shortest, longest)
     if longest > letters:
         raise ValueError(
-            f"longest: expected at most as many cards as there are letters, {letters}, got "
-            f"{longest}; lower it or raise letters"
+            f"longest must be at most {letters}, a card for each letter, but it is {longest}; "
+            "lower it or raise letters"
         )
     return _strings("lookup", write, _in_order, seed, lengths, (train, valid, test))
 
@@ -115,11 +115,11 @@ def load_dates(*, seed: int = 0, train: int = 20_000, valid: int = 500, test: in
     The days lie between 1900 and 2099. A day of one split occurs in no other. Raises ValueError
     for sizes below one or a valid and test split that take most days there are.
     """
-    _check_sizes(train=train, valid=valid, test=test)
+    check_sizes(train, valid, test)
     if valid + test > DATES // 2:
         raise ValueError(
-            f"valid, test: expected at most {DATES // 2} together, so that half the days are "
-            f"left to train on, got {valid} and {test}"
+            f"valid and test must be at most {DATES // 2} together, so that half the days are "
+            f"left to train on, but they are {valid} and {test}"
         )
     random = Random(f"dates {seed}")
     days = list(range(DATES))
@@ -190,7 +190,7 @@ def _cards(letters: int) -> Write:
 
 def _alphabet(letters: int) -> str:
     if not 1 <= letters <= len(ascii_lowercase):
-        raise ValueError(f"letters: expected a number from 1 to 26, got {letters}")
+        raise ValueError(f"letters must be from 1 to 26, but it is {letters}")
     return ascii_lowercase[:letters]
 
 
@@ -206,8 +206,8 @@ def _strings(
     shortest, longest = lengths
     if not 1 <= shortest <= longest:
         raise ValueError(
-            "shortest, longest: expected 1 <= shortest <= longest, "
-            f"got {shortest} and {longest}; swap or raise them"
+            "shortest and longest must fit 1 <= shortest <= longest, "
+            f"but they are {shortest} and {longest}; swap or raise them"
         )
     random = Random(f"{name} {seed}")
     used: set[str] = set()
@@ -230,9 +230,3 @@ def _draw(random: Random, write: Write, length: int, used: Container[str]) -> st
         if text not in used:
             break
     return text
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name}: expected at least 1 pair, got {size}; ask for more")

@@ -6,7 +6,7 @@ Every tokenizer gives the first four ids to the same special tokens, and none ad
 
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -48,7 +48,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Give everything that `tokenizer_from_json` needs, as plain JSON data."""
+        """Give everything that `from_json` needs, as plain JSON data."""
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """Give one string to show for each id, specials as "<eos>" and so on.
@@ -75,7 +75,7 @@ class Tokenizer(ABC):
         wrong = sorted({index for index in known if not 0 <= index < len(self)})
         if wrong:
             raise ValueError(
-                f"ids: expected numbers from 0 to {len(self) - 1}, got {wrong}; "
+                f"ids must be from 0 to {len(self) - 1}, but some are {wrong}; "
                 "they come from another vocabulary"
             )
         return known
@@ -87,12 +87,27 @@ class _ListedTokenizer(Tokenizer):
     def __init__(self, symbols: Iterable[str]) -> None:
         listed = list(symbols)
         if not listed:
-            raise ValueError("symbols: expected at least one, got none; give a training text")
+            raise ValueError(
+                "symbols must hold at least one, but it is empty; give a training text"
+            )
         repeated = sorted({s for s in listed if listed.count(s) > 1 or s in SPECIALS})
         if repeated:
-            raise ValueError(f"symbols: expected each once and no specials, got {repeated}")
+            raise ValueError(
+                f"symbols must be different ones and no specials, but these are not: {repeated}"
+            )
         self._tokens = [*SPECIALS, *listed]
         self._ids = {token: index for index, token in enumerate(self._tokens)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "_ListedTokenizer":
+        """Rebuild from what `to_json` gave; raises ValueError for damaged content."""
+        symbols = data.get("symbols")
+        if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+            raise ValueError(
+                f"symbols must be a list of strings, but it is {symbols!r}; the file is damaged, "
+                "take it from its source again"
+            )
+        return cls(symbols)
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -108,12 +123,12 @@ class _ListedTokenizer(Tokenizer):
     def _lookup(self, symbols: Iterable[str]) -> list[int]:
         symbols = list(symbols)
         if not symbols:
-            raise ValueError("text: expected at least one symbol, got an empty text")
+            raise ValueError("text must hold at least one symbol, but it is empty")
         known = {symbol: self._ids.get(symbol, UNK) for symbol in symbols}
         unknown = [symbol for symbol, index in known.items() if index < len(SPECIALS)]
         if unknown:
             raise ValueError(
-                f"text: expected known {self.kind} only, got "
+                f"text must hold known {self.kind} only, but it has "
                 f"{', '.join(map(repr, unknown))}; {self._advice(unknown)}"
             )
         return [known[symbol] for symbol in symbols]

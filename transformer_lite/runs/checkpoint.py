@@ -1,7 +1,6 @@
 """Models on disk: safetensors and JSON in a folder that is there whole or not at all."""
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pooch import file_hash
 from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 
+from transformer_lite.checks import check_one_of
 from transformer_lite.data import Tokenizer, tokenizer_from_json
 from transformer_lite.fast import FastTransformer
 from transformer_lite.model import SequenceModel
@@ -28,6 +29,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "seq2seq": (Seq2SeqConfig, Seq2Seq),
 }
 MANIFEST = "manifest.json"
+RUN_STATE = "progress.json"
 PARTIAL = ".partial"  # the ending of a folder that nobody reads
 
 
@@ -36,18 +38,19 @@ class CheckpointError(ValueError):
 
 
 def build_model(kind: str, fields: dict[str, Any]) -> Model:
-    """A new model from its kind ("transformer" or "seq2seq") and the fields of its configuration.
+    """A new model from its kind, a key of KINDS, and the fields of its configuration.
 
     Raises:
         ValueError: unknown kind or field, or values that the configuration refuses.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {sorted(KINDS)}, but it is {kind!r}")
+    check_one_of("kind", kind, KINDS)
     configuration, model = KINDS[kind]
     unknown = sorted(set(fields) - set(configuration.__dataclass_fields__))
     if unknown:
         known = ", ".join(configuration.__dataclass_fields__)
-        raise ValueError(f"a {kind} has no field {', '.join(unknown)}; its fields are {known}")
+        raise ValueError(
+            f"the fields of kind {kind!r} must be among {known}, but they are {', '.join(unknown)}"
+        )
     built: Model = model(configuration(**fields))
     return built
 
@@ -88,7 +91,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        sums = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+        sums = {path.name: file_hash(str(path)) for path in sorted(partial.iterdir())}
         (partial / MANIFEST).write_text(json.dumps(sums, indent=1))
         for path in partial.iterdir():
             with path.open("rb") as file:
@@ -114,7 +117,7 @@ def check_folder(folder: Path) -> None:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise CheckpointError(
-            f"{folder} is not a model folder: it has no {MANIFEST}. Give the folder of a run "
+            f"{folder} must be a model folder, but it has no {MANIFEST}; give the folder of a run "
             "that has a checkpoint, or of a checkpoint"
         )
     try:
@@ -132,7 +135,7 @@ def check_folder(folder: Path) -> None:
             raise CheckpointError(
                 f"{folder} is incomplete: {name} is missing. Use another checkpoint, or train again"
             )
-        if _sha256(path) != expected:
+        if file_hash(str(path)) != expected:
             raise CheckpointError(
                 f"{path} was altered or damaged: its SHA-256 is not the one in {MANIFEST}. "
                 "Use another checkpoint, or train again"
@@ -149,14 +152,14 @@ def damage(folder: Path) -> CheckpointError | None:
 
 
 def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | None = None,
-         progress: dict[str, Any] | None = None) -> None:  # fmt: skip
+         run_state: dict[str, Any] | None = None) -> None:  # fmt: skip
     """Write a model folder in one step.
 
     Args:
         folder: where; it must not exist.
         saved: the model, its tokenizers and what a translator needs to know.
         optimizer: also keep the optimiser's state, so that training can go on.
-        progress: JSON-able facts of the training run ("steps_done", validation metrics, …).
+        run_state: JSON-able facts of the training run ("steps_done", validation metrics, …).
     """
     kind = next(name for name, (_, model) in KINDS.items() if type(saved.model) is model)
     config = saved.model.config
@@ -178,8 +181,8 @@ def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | Non
         write_json(partial / "tokenizers.json", tokenizers)
         if optimizer is not None:
             save_file(_optimizer_tensors(saved.model, optimizer), partial / "optimizer.safetensors")
-        if progress is not None:
-            write_json(partial / "progress.json", progress)
+        if run_state is not None:
+            write_json(partial / RUN_STATE, run_state)
 
 
 def load(folder: Path) -> SavedModel:
@@ -189,7 +192,7 @@ def load(folder: Path) -> SavedModel:
         CheckpointError: it is missing, incomplete, altered, or of another version of the package.
     """
     if not folder.is_dir():
-        raise CheckpointError(f"there is no folder {folder}; give a model folder or a run folder")
+        raise CheckpointError(f"folder must be a model folder, but there is none at {folder}")
     check_folder(folder)
     about = read_json(folder / "model.json")
     tokenizers = read_json(folder / "tokenizers.json")
@@ -222,7 +225,7 @@ def average(folders: Sequence[Path]) -> SavedModel:
     for folder, other in zip(folders[1:], others, strict=True):
         if other.model.config != mean.model.config:
             raise CheckpointError(
-                f"{folder} holds another model than {folders[0]}: no mean of them"
+                f"folders must hold one kind of model, but {folder} holds another than {folders[0]}"
             )
     with torch.no_grad():
         for name, parameter in mean.model.named_parameters():
@@ -232,7 +235,7 @@ def average(folders: Sequence[Path]) -> SavedModel:
 
 
 def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put model and optimiser back where the checkpoint left them; returns its progress.
+    """Put model and optimiser back where the checkpoint left them; returns the state of the run.
 
     Raises:
         CheckpointError: the folder is damaged, keeps no optimiser, or belongs to another model.
@@ -252,7 +255,7 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
-    return read_json(folder / "progress.json")
+    return read_json(folder / RUN_STATE)
 
 
 def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -273,8 +276,3 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, content: object) -> None:
     """Write JSON that people can read and compare: indented, Hangul as it is."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,13 +12,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 import torch.distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from transformer_lite.checks import check_choice
+
+Device = Literal["cpu", "cuda"]
 Result = TypeVar("Result")
 EXPECTED = (ValueError, OSError, FloatingPointError)  # what is said in one line, not as a traceback
 
@@ -51,14 +54,13 @@ def own_device(kind: str) -> torch.device:
     Raises:
         ValueError: neither "cpu" nor "cuda", or fewer CUDA devices than processes.
     """
-    if kind not in ("cpu", "cuda"):
-        raise ValueError(f'device must be "cpu" or "cuda", but it is {kind!r}')
+    check_choice("device", kind, Device)
     if kind == "cpu":
         return torch.device("cpu")
     number, found = int(_from_torchrun("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= found:
         raise ValueError(
-            f'device "cuda" needs a CUDA device for each process on this machine, at least '
+            "CUDA devices must be as many as processes on this machine, at least "
             f"{number + 1}, but PyTorch finds {found}; start fewer processes, or use the CPU"
         )
     return torch.device("cuda", number)

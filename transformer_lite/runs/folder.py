@@ -11,12 +11,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from transformer_lite import data
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.checkpoint import CheckpointError
 from transformer_lite.runs.recipe import Recipe
 
 LOCK, RECIPE = "run.lock", "recipe.json"
-METRICS, VALIDATION = "metrics.jsonl", "validation.jsonl"
 
 
 class RunError(ValueError):
@@ -83,7 +83,7 @@ def best_checkpoint(folder: Path) -> Path:
     Raises:
         CheckpointError: the run has no checkpoint yet.
     """
-    found = [(path, _progress(path)) for path in checkpoints(folder)]
+    found = [(path, _run_state(path)) for path in checkpoints(folder)]
     if not found:
         raise CheckpointError(f"{folder} holds no checkpoint yet; train first")
     # One written because somebody stopped the run would not be there in an unbroken run.
@@ -91,9 +91,36 @@ def best_checkpoint(folder: Path) -> Path:
     return min(scheduled or found, key=lambda one: float(one[1]["validation"]["loss"]))[0]
 
 
-def _progress(path: Path) -> dict[str, Any]:
+def shipped_models() -> dict[str, Path]:
+    """The model folders that ship with the package, by the name of their corpus."""
+    return {path.parent.name: path for path in Path(data.__file__).parent.glob("*/model")}
+
+
+def model_folder(path_or_name: str | Path) -> Path:
+    """The model folder that somebody means.
+
+    Args:
+        path_or_name: a model that ships with the package, a run folder (its best checkpoint is
+            taken), or a model folder.
+
+    Raises:
+        CheckpointError: there is no such folder, or a run without a checkpoint is in it.
+    """
+    shipped = shipped_models()
+    path = shipped.get(str(path_or_name), Path(path_or_name))
+    if not path.is_dir():
+        raise CheckpointError(
+            f"the model must be a run folder, a model folder or one of {', '.join(shipped)}, "
+            f"but it is {str(path_or_name)!r}"
+        )
+    if not (path / checkpoint.MANIFEST).is_file() and (path / "checkpoints").is_dir():
+        return best_checkpoint(path)
+    return path
+
+
+def _run_state(path: Path) -> dict[str, Any]:
     try:
-        return checkpoint.read_json(path / "progress.json")
+        return checkpoint.read_json(path / checkpoint.RUN_STATE)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; remove it and try again") from error
 
@@ -106,13 +133,22 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
     except ValueError as error:
         raise RunError(f"{folder / RECIPE} is damaged: {error}; name another folder") from error
     different = [
-        f"{table}: {old.get(table)} → {new[table]}" for table in new if old.get(table) != new[table]
+        f"{key}: {old.get(key)} → {new.get(key)}"
+        for key in new | old
+        if old.get(key) != new.get(key)
     ]
     if different:
         raise RunError(
             f"{folder} holds a run of another recipe, and a resumed run must be the same one; "
             f"name another folder. Different: {'; '.join(different)}"
         )
+
+
+def store_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write the recipe in one step, like everything that a resumed run relies on."""
+    replacement = folder / f"{RECIPE}.new"
+    checkpoint.write_json(replacement, recipe.to_dict())
+    replacement.replace(folder / RECIPE)
 
 
 def set_damaged_aside(folder: Path) -> list[str]:

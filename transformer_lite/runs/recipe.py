@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from transformer_lite.checks import check_at_least
+from transformer_lite.checks import check_at_least, check_one_of
 from transformer_lite.data import LOADERS, build_tokenizers
 from transformer_lite.runs.checkpoint import KINDS
 from transformer_lite.training import TrainingConfig
@@ -39,11 +39,8 @@ class Validation:
     keep: int = 2
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.sentences < 1 or self.keep < 2:
-            raise ValueError(
-                "validation needs every ≥ 1, sentences ≥ 1 and keep ≥ 2, but they are "
-                f"{self.every}, {self.sentences} and {self.keep}"
-            )
+        check_at_least(1, self, "every sentences")
+        check_at_least(2, self, "keep")
 
 
 @dataclass(frozen=True)
@@ -69,13 +66,14 @@ class Recipe:
 
     Attributes:
         task: `name` of the corpus and the options of `data.load`.
-        model: `kind` ("fast", "transformer", "seq2seq") and fields of its configuration; vocabulary
+        model: `kind` (a key of `checkpoint.KINDS`) and fields of its configuration; the vocabulary
             sizes come from the tokenizers.
         training: see `TrainingConfig`.
         tokenizer: options of `data.build_tokenizers`.
         validation: see `Validation`.
         machine: see `Machine`.
-        longest: training pairs with more tokens than this on one side are left out; None keeps all.
+        max_tokens: training pairs with more tokens than this on one side are left out; None keeps
+            all.
     """
 
     task: dict[str, Any]
@@ -84,7 +82,7 @@ class Recipe:
     tokenizer: dict[str, Any] = field(default_factory=dict)
     validation: Validation = field(default_factory=Validation)
     machine: Machine = field(default_factory=Machine)
-    longest: int | None = None
+    max_tokens: int | None = None
 
     @classmethod
     def load(cls, name_or_path: str) -> "Recipe":
@@ -98,8 +96,8 @@ class Recipe:
             path = Path(name_or_path)
         if not path.is_file():
             raise ValueError(
-                f"there is no recipe {name_or_path!r}: give the path of a TOML file, or one of "
-                f"{', '.join(shipped_recipes())}"
+                f"the recipe must be the path of a TOML file or one of "
+                f"{', '.join(shipped_recipes())}, but it is {name_or_path!r}"
             )
         try:
             return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -125,7 +123,7 @@ class Recipe:
             tokenizer=_table(tables, "tokenizer", build_tokenizers),
             validation=Validation(**_table(tables, "validation", Validation)),
             machine=Machine(**_table(tables, "machine", Machine)),
-            longest=tables.get("longest"),
+            max_tokens=tables.get("max_tokens"),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,10 +159,9 @@ def _table_of_one(
     """One table, whose `key` chooses what its other keys belong to."""
     table = tables.get(name)
     if not isinstance(table, dict) or key not in table:
-        raise ValueError(f"a recipe needs the table [{name}] with the key {key!r}")
+        raise ValueError(f"[{name}] must be a table with the key {key!r}, but it is {table!r}")
     choice = table[key]
-    if choice not in choices:
-        raise ValueError(f"[{name}] {key} must be one of {', '.join(choices)}, not {choice!r}")
+    check_one_of(f"[{name}] {key}", choice, choices)
     others = {other: value for other, value in table.items() if other != key}
     return {key: choice} | _table({name: others}, name, choices[choice])
 
@@ -172,4 +169,7 @@ def _table_of_one(
 def _check_keys(where: str, table: dict[str, Any], known: list[str]) -> None:
     unknown = sorted(set(table) - set(known))
     if unknown:
-        raise ValueError(f"{where} has no key {', '.join(unknown)}; it may have {', '.join(known)}")
+        raise ValueError(
+            f"the keys of {where} must be among {', '.join(known)}, but they are "
+            f"{', '.join(unknown)}"
+        )

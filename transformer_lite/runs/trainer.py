@@ -89,6 +89,6 @@ def _check_compiler(device: torch.device) -> None:
     except Exception as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise ValueError(
-            f"compile: PyTorch finds no compiler that works for {device.type!r} ({reason}); "
-            "install one (a C++ compiler for the CPU), or train without compiling"
+            f"compile must find a compiler that works for {device.type!r}, but PyTorch finds none "
+            f"({reason}); install one (a C++ compiler for the CPU), or train without compiling"
         ) from error

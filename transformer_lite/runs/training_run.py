@@ -1,40 +1,30 @@
-"""Training runs on disk, which can be stopped at any moment and resumed."""
+"""The loop of a run: it writes checkpoints, stops where it is asked to, and goes on from there."""
 
-import json
 import math
 import platform
 import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
 
 from transformer_lite import evaluation
-from transformer_lite.data import Example, build_tokenizers, encode_pairs
-from transformer_lite.data import load as load_corpus
 from transformer_lite.progress import progress_bar
 from transformer_lite.runs import checkpoint, distributed
-from transformer_lite.runs.checkpoint import SavedModel
 from transformer_lite.runs.folder import (
-    METRICS,
-    RECIPE,
-    VALIDATION,
-    RunError,
     best_checkpoint,
     checkpoints,
     claim,
-    holds_run,
     set_damaged_aside,
+    store_recipe,
 )
+from transformer_lite.runs.log import RunLog
+from transformer_lite.runs.preparation import prepare
 from transformer_lite.runs.recipe import Recipe
 from transformer_lite.runs.stopping import StopRequest, stop_requests
 from transformer_lite.runs.trainer import SharedTrainer
-from transformer_lite.training import StepResult, seed_for
-
-__all__ = ["RunError", "best_checkpoint", "checkpoints", "holds_run", "train"]
+from transformer_lite.training import StepResult
 
 
 def train(
@@ -79,52 +69,22 @@ def train(
         return _Run(recipe, folder, own, progress).go()
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """What a recipe turns into before the first step."""
-
-    saved: SavedModel
-    training: list[Example]
-    validation: list[Example]
-    references: list[str] | None  # of the validation sentences, where BLEU means something
-    available: int  # training pairs before those that are too long were left out
-
-
-def _prepare(recipe: Recipe) -> _Prepared:
-    corpus = load_corpus(**recipe.task)
-    source, target = build_tokenizers(corpus, **recipe.tokenizer)
-    training = encode_pairs(corpus.train, source, target, longest=recipe.longest)
-    if not training:
-        raise RunError(f"no training pair is left with longest={recipe.longest}; raise it")
-    torch.manual_seed(seed_for(recipe.training.seed, 0))
-    fields = {name: value for name, value in recipe.model.items() if name != "kind"}
-    model = checkpoint.build_model(
-        recipe.model["kind"],
-        fields | {"source_vocab": len(source), "target_vocab": len(target)},
-    )
-    longest = max(len(example.source) for example in training)
-    saved = SavedModel(model, source, target, longest, recipe.task)
-    validation = encode_pairs(corpus.valid, source, target)
-    words = corpus.units != "characters"
-    references = [pair.target for pair in corpus.valid] if words else None
-    return _Prepared(saved, training, validation, references, len(corpus.train))
-
-
 class _Run:
     """One process's work in a run folder."""
 
     def __init__(self, recipe: Recipe, folder: Path, device: torch.device, progress: bool) -> None:
-        self.recipe, self.folder, self.progress = recipe, folder, progress
-        prepared = distributed.together(lambda: _prepare(recipe))
-        self.saved, self.prepared = prepared.saved, prepared
-        model = self.saved.model.to(device)
+        self.recipe, self.folder = recipe, folder
+        self.shown = progress and distributed.is_first()
+        self.log = RunLog(folder, shown=self.shown)
+        self.prepared = distributed.together(lambda: prepare(recipe))
+        self.model = self.prepared.saved.model.to(device)
         torch.set_num_threads(recipe.machine.threads)
         self.trainer = SharedTrainer(
-            model, prepared.training, recipe.training, compile=recipe.machine.compile
+            self.model, self.prepared.training, recipe.training, compile=recipe.machine.compile
         )
         self.facts = (
-            f"{len(prepared.training):,} of {prepared.available:,} training pairs, "
-            f"{sum(p.numel() for p in model.parameters()):,} parameters, "
+            f"{len(self.prepared.training):,} of {self.prepared.available:,} training pairs, "
+            f"{sum(p.numel() for p in self.model.parameters()):,} parameters, "
             f"torch {torch.__version__}, Python {platform.python_version()}, "
             f"{platform.machine()}, {device}, {distributed.process_count()} process(es) "
             f"of {recipe.machine.threads} thread(s)"
@@ -148,19 +108,26 @@ class _Run:
                 "--resume",
             ) from error
 
+    def _clear_away(self) -> None:
+        """Remove what a killed process left half done, and what was damaged since."""
+        for leftover in (self.folder / "checkpoints").glob(f"*{checkpoint.PARTIAL}"):
+            shutil.rmtree(leftover)
+        for said in set_damaged_aside(self.folder):
+            self.log.say(said)
+
     def _begin(self) -> None:
         """Take up the newest checkpoint, or start."""
         existing = checkpoints(self.folder)
         if not existing:
             if distributed.is_first():
-                self._write_recipe()
-                self._forget_after(0)
+                store_recipe(self.folder, self.recipe)
+                self.log.forget_after(0)
             self._say(f"starting: {self.facts}")
             return
-        state = checkpoint.load_training(existing[-1], self.trainer.model, self.trainer.optimizer)
+        state = checkpoint.load_training(existing[-1], self.model, self.trainer.optimizer)
         self.trainer.steps_done = state["steps_done"]
         if distributed.is_first():
-            self._forget_after(state["steps_done"])
+            self.log.forget_after(state["steps_done"])
         self._say(f"resuming after step {state['steps_done']:,}: {self.facts}")
         if state["processes"] != distributed.process_count():
             self._say(
@@ -168,12 +135,15 @@ class _Run:
                 "order stay the same; dropout and the rounding of sums do not"
             )
 
-    def _clear_away(self) -> None:
-        """Remove what a killed process left half done, and what was damaged since."""
-        for leftover in (self.folder / "checkpoints").glob(f"*{checkpoint.PARTIAL}"):
-            shutil.rmtree(leftover)
-        for said in set_damaged_aside(self.folder):
-            self._say(said)
+    def _loop(self, stop: StopRequest) -> None:
+        trainer, total = self.trainer, self.recipe.training.steps
+        done = trainer.steps_done
+        with progress_bar(total, "step", shown=self.shown, done=done, leave=True) as bar:
+            # All processes stop after the same step, whichever was asked.
+            while trainer.steps_done < total and not distributed.any_process(stop.requested):
+                result = distributed.together(self._step)
+                bar.update()
+                bar.set_postfix(loss=f"{result.loss:.3f}", refresh=False)
 
     def _finish(self) -> Path:
         if self.trainer.steps_done < self.recipe.training.steps:
@@ -184,24 +154,12 @@ class _Run:
         self._say(f"done; the checkpoint with the lowest validation loss is {best.name}")
         return best
 
-    def _loop(self, stop: StopRequest) -> None:
-        trainer, total = self.trainer, self.recipe.training.steps
-        shown = self.progress and distributed.is_first()
-        with progress_bar(total, "step", shown=shown, done=trainer.steps_done, leave=True) as bar:
-            # All processes stop after the same step, whichever was asked.
-            while trainer.steps_done < total and not distributed.any_process(stop.requested):
-                result = distributed.together(self._step)
-                bar.update()
-                bar.set_postfix(loss=f"{result.loss:.3f}", refresh=False)
-
     def _step(self) -> StepResult:
         """One update, noted down; and a checkpoint where one is due."""
         began = time.perf_counter()
         result = self.trainer.step()
         if distributed.is_first():
-            line = _metrics_line(result, time.perf_counter() - began)
-            with (self.folder / METRICS).open("a") as metrics:
-                metrics.write(line)
+            self.log.add_step(result, time.perf_counter() - began)
             if self._is_scheduled():
                 self._checkpoint()
         return result
@@ -212,22 +170,21 @@ class _Run:
 
     def _checkpoint(self) -> None:
         """Validate, write a checkpoint, and remove all but the newest and the best."""
-        path = self.folder / "checkpoints" / f"step-{self.trainer.steps_done:07d}"
+        step = self.trainer.steps_done
+        path = self.folder / "checkpoints" / f"step-{step:07d}"
         if path.exists():
             return
         metrics = self._validate()
         scheduled = self._is_scheduled()
         if scheduled:
-            row = {"step": self.trainer.steps_done} | metrics
-            with (self.folder / VALIDATION).open("a") as rows:
-                rows.write(json.dumps(row) + "\n")
+            self.log.add_validation(step, metrics)
         state = {
-            "steps_done": self.trainer.steps_done,
+            "steps_done": step,
             "scheduled": scheduled,
             "processes": distributed.process_count(),
             "validation": metrics,
         }
-        checkpoint.save(path, self.saved, self.trainer.optimizer, state)
+        checkpoint.save(path, self.prepared.saved, self.trainer.optimizer, state)
         found = checkpoints(self.folder)
         keep = {*found[-self.recipe.validation.keep :], best_checkpoint(self.folder)}
         for old in found:
@@ -236,18 +193,19 @@ class _Run:
 
     def _validate(self) -> dict[str, float]:
         """Score the model on the validation sentences, and say how it is doing."""
-        prepared, words = self.prepared, self.prepared.references
+        prepared, step = self.prepared, self.trainer.steps_done
+        sentences = min(self.recipe.validation.sentences, len(prepared.validation))
         scores = evaluation.score(
-            self.trainer.model,
+            self.model,
             prepared.validation,
-            sentences=self.recipe.validation.sentences,
-            to_text=None if words is None else self.saved.target.decode,
-            references=words or (),
+            sentences=sentences,
+            to_text=None if prepared.references is None else prepared.saved.target.decode,
+            references=prepared.references or (),
         )
         if not math.isfinite(scores.loss):
             raise FloatingPointError(
-                f"the validation loss became {scores.loss} at step {self.trainer.steps_done}; no "
-                "checkpoint of it was written; lower peak_rate or lengthen the warmup"
+                f"the validation loss became {scores.loss} at step {step}; no checkpoint of it "
+                "was written; lower peak_rate or lengthen the warmup"
             )
         metrics = {
             "loss": scores.loss,
@@ -258,51 +216,13 @@ class _Run:
         if scores.bleu is not None:
             metrics["bleu"] = scores.bleu.score
             free += f", BLEU {scores.bleu.score:.2f}"
-        sentences = min(self.recipe.validation.sentences, len(prepared.validation))
         self._say(
-            f"step {self.trainer.steps_done:,}: validation loss {scores.loss:.3f}, "
+            f"step {step:,}: validation loss {scores.loss:.3f}, "
             f"token accuracy {scores.token_accuracy:.3f} (teacher forced), "
             f"{free} (free running, {sentences} sentences)"
         )
         return metrics
 
-    def _write_recipe(self) -> None:
-        """In one step, like everything that `--resume` relies on."""
-        path = self.folder / RECIPE
-        replacement = path.with_name(f"{RECIPE}.new")
-        checkpoint.write_json(replacement, self.recipe.to_dict())
-        replacement.replace(path)
-
-    def _forget_after(self, step: int) -> None:
-        """Drop what was logged after the checkpoint, so that the logs read as one unbroken run."""
-        for name in (METRICS, VALIDATION):
-            path = self.folder / name
-            lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-            whole = [line for line in lines if line.endswith("\n")]
-            replacement = path.with_suffix(".new")
-            replacement.write_text("".join(line for line in whole if _step_of(line) <= step))
-            replacement.replace(path)
-
     def _say(self, message: str) -> None:
-        if not distributed.is_first():
-            return
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(f"{stamp}  {message}\n")
-        if self.progress:
-            tqdm.write(message)
-
-
-def _step_of(line: str) -> int:
-    return int(json.loads(line)["step"])
-
-
-def _metrics_line(result: StepResult, seconds: float) -> str:
-    row = {
-        "step": result.step,
-        "loss": round(result.loss, 6),
-        "rate": result.rate,
-        "target_tokens": result.target_tokens,
-        "seconds": round(seconds, 4),
-    }
-    return json.dumps(row) + "\n"
+        if distributed.is_first():
+            self.log.say(message)

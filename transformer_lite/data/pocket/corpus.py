@@ -4,7 +4,7 @@ A synchronous grammar writes both languages at once: every phrase is a pair, Eng
 with the links between them, and a sentence is up to eight such phrases in two orders. English
 says subject, verb, object, adjuncts; Korean says subject, adjuncts, object, verb. Particles are
 tokens of their own. A definite subject is the topic (은/는); a new one, "a cat" or "many cats",
-takes 이/가. `pocket_phrases` defines the links, `pocket_lexicon` the words.
+takes 이/가. `phrases` defines the links, `lexicon` the words.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from transformer_lite.data.pairs import Corpus, Pair
+from transformer_lite.data.pairs import Corpus, Pair, check_sizes
 from transformer_lite.data.pocket import lexicon
 from transformer_lite.data.pocket.hangul import PARTICLES, romanise
 from transformer_lite.data.pocket.phrases import (
@@ -64,13 +64,11 @@ def load_pocket(*, seed: int = 0, train: int = 20_000, valid: int = 500, test: i
     """Generate the pocket corpus; the same seed and sizes give the same corpus.
 
     The test split holds combinations of verb and noun that training never shows
-    (`pocket_lexicon.HELD_OUT`); the validation split holds new sentences of known combinations.
+    (`lexicon.HELD_OUT`); the validation split holds new sentences of known combinations.
     No English sentence occurs twice, and every word of valid and test occurs in train.
     Raises ValueError for sizes below one or a training split too small to show every word.
     """
-    for name, size in (("train", train), ("valid", valid), ("test", test)):
-        if size < 1:
-            raise ValueError(f"{name}: expected at least 1 sentence, got {size}; ask for more")
+    check_sizes(train, valid, test)
     known: list[Pair] = []
     held_out: list[Pair] = []
     for sentence in sentences(seed):
@@ -81,8 +79,8 @@ def load_pocket(*, seed: int = 0, train: int = 20_000, valid: int = 500, test: i
     with_new_words, others = _split_by_new_words(known)
     if train < len(with_new_words):
         raise ValueError(
-            f"train: expected at least {len(with_new_words)} sentences, which it takes to show "
-            f"every word once, got {train}; ask for more"
+            f"train must be at least {len(with_new_words)} sentences, which it takes to show "
+            f"every word once, but it is {train}; ask for more"
         )
     # Draws are distinct, so short sentences run out early: unshuffled, the splits would differ.
     random = Random(f"pocket splits {seed}")
@@ -123,7 +121,7 @@ def gloss(token: str) -> Gloss:
     meanings = glossary()
     if token not in meanings:
         raise ValueError(
-            f"token: expected a word of the pocket lexicon, got {token!r}; only Korean words "
+            f"token must be a word of the pocket lexicon, but it is {token!r}; only Korean words "
             "and particles that the grammar writes have a gloss"
         )
     return Gloss(romanise(token), meanings[token])

@@ -5,6 +5,8 @@ code point = 0xAC00 + (initial * 21 + vowel) * 28 + final, where final 0 means t
 ends in its vowel. Everything below is read off that formula.
 """
 
+from transformer_lite.checks import check_one_of
+
 FIRST_SYLLABLE = 0xAC00
 VOWEL_COUNT = 21
 FINAL_COUNT = 28
@@ -49,7 +51,7 @@ def _split(syllable: str) -> tuple[int, int, int]:
     """Give the numbers of the initial, the vowel and the final of one Hangul syllable."""
     index = ord(syllable) - FIRST_SYLLABLE
     if not 0 <= index < SYLLABLE_COUNT:
-        raise ValueError(f"word: expected Hangul syllables only, got {syllable!r}; write Hangul")
+        raise ValueError(f"word must be Hangul only, but it has {syllable!r}; write Hangul")
     rest, final = divmod(index, FINAL_COUNT)
     initial, vowel = divmod(rest, VOWEL_COUNT)
     return initial, vowel, final
@@ -61,7 +63,7 @@ def ends_in_consonant(word: str) -> bool:
     Raises ValueError for an empty word or a last character that is no Hangul syllable.
     """
     if not word:
-        raise ValueError("word: expected at least one Hangul syllable, got an empty string")
+        raise ValueError("word must hold at least one Hangul syllable, but it is empty")
     return _split(word[-1])[2] != 0
 
 
@@ -70,8 +72,7 @@ def particle(role: str, word: str) -> str:
 
     `role` is one of PARTICLES. Raises ValueError for another role or a word that is not Hangul.
     """
-    if role not in PARTICLES:
-        raise ValueError(f"role: expected one of {', '.join(PARTICLES)}, got {role!r}")
+    check_one_of("role", role, PARTICLES)
     after_consonant, after_vowel = PARTICLES[role]
     return after_consonant if ends_in_consonant(word) else after_vowel
 
