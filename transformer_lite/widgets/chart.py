@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transformer_lite.palette import NEUTRAL
-from transformer_lite.widgets.drawing import INK, QUIET, dot, halo, line, text
+from transformer_lite.widgets.drawing import INK, QUIET, Number, dot, halo, line, text
 from transformer_lite.widgets.frames import WIDTH, Frame
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 30, 38, 24  # room for ticks, the last number and the title
@@ -26,10 +26,10 @@ class LineChart:
     """
 
     title: str
-    x: Mapping[int, str]
-    y: Mapping[int, str]
-    curves: Mapping[Any, Mapping[int, float]]
-    write: Callable[[float], str]
+    x: Mapping[Number, str]
+    y: Mapping[Number, str]
+    curves: Mapping[Any, Mapping[Number, Number]]
+    write: Callable[[Number], str]
     height = _TOP + _PLOT + _BOTTOM  # pixels of the picture
 
     def axes(self) -> Frame:
@@ -69,16 +69,16 @@ class LineChart:
             parts.append(halo(text(across, down + 4, str(name), "middle", **_SMALL)))
         return Frame("", "".join(parts))
 
-    def marker(self, x: float) -> Frame:
+    def marker(self, x: Number) -> Frame:
         """An upright line at x."""
         return Frame("", line([self._at(x, 0), self._at(x, 1.05 * max(self.y))], QUIET, 1))
 
-    def _at(self, x: float, y: float) -> tuple[float, float]:
+    def _at(self, x: Number, y: Number) -> tuple[float, float]:
         """Pixels from the upper left corner of the picture."""
         across = _LEFT + (WIDTH - _LEFT - _RIGHT) * x / max(self.x)
         return round(across, 1), round(_TOP + _PLOT * (1 - y / max(self.y)), 1)
 
-    def _curve(self, name: Any, colour: str, thickness: float) -> str:
+    def _curve(self, name: Any, colour: str, thickness: Number) -> str:
         dashes = _DASHES[list(self.curves).index(name)]
         return line(
             (self._at(*point) for point in self.curves[name].items()), colour, thickness, dashes

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from html import escape
 
+Number = int | float
 INK, QUIET, CARD = "var(--ink, #1b1f24)", "var(--quiet, #57606a)", "var(--card, #fff)"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -30,8 +31,8 @@ def card(width: int, height: int, parts: Iterable[str]) -> str:
 
 
 def text(
-    x: float | Iterable[float],
-    y: float,
+    x: Number | Iterable[Number],
+    y: Number,
     words: str,
     anchor: str | None = None,
     weight: int | None = None,
@@ -50,20 +51,20 @@ def text(
     return f"<text x='{across}' y='{y:g}'{written}>{safe(words)}</text>" if words else ""
 
 
-def bar(x: float, y: float, width: float, height: float, colour: str) -> str:
+def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str:
     """A filled rectangle, its corner at the top left."""
     return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
 
 
-def dot(x: float, y: float, radius: float = 4) -> str:
+def dot(x: Number, y: Number, radius: Number = 4) -> str:
     """A filled circle around a point, in ink."""
     return f"<circle cx='{x:g}' cy='{y:g}' r='{radius:g}'/>"
 
 
 def line(
-    points: Iterable[tuple[float, float]],
+    points: Iterable[tuple[Number, Number]],
     colour: str,
-    thickness: float = 1.5,
+    thickness: Number = 1.5,
     dashes: str = "none",
 ) -> str:
     """A line from point to point; `dashes` as SVG's stroke-dasharray has them."""
@@ -78,7 +79,7 @@ def halo(part: str) -> str:
     return f"<g {look}>{part}</g>"
 
 
-def decimal(number: float, digits: int) -> str:
+def decimal(number: Number, digits: int) -> str:
     """A number as it is written in pictures: with a real minus sign, and zero without any."""
     words = f"{number:.{digits}f}"
     return words.lstrip("-") if float(words) == 0 else words.replace("-", "−")

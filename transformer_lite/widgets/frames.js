@@ -8,9 +8,8 @@ function makePicture({ height, layers }, width) {
     show(find, ask) {
       layers.forEach((layer, place) => {
         const [words, svg] = layer.ask === null || layer.ask === ask ? find(layer) : ["", ""];
-        const attributes = words ? { role: "img", "aria-label": words } : { role: "presentation" };
-        const group = build(groups[place], attributes, []);
-        if (!words) group.removeAttribute("aria-label");
+        const spoken = { role: "img", "aria-label": words, "aria-hidden": !words };
+        const group = build(groups[place], spoken, []);
         group.innerHTML = svg; // made by drawing.py, which escapes what others wrote
       });
     },

@@ -6,7 +6,7 @@ from typing import Any
 from transformer_lite.palette import WRONG
 from transformer_lite.results import select
 from transformer_lite.widgets.chart import LineChart
-from transformer_lite.widgets.drawing import QUIET, text
+from transformer_lite.widgets.drawing import QUIET, Number, text
 from transformer_lite.widgets.frames import (
     Choice,
     Frame,
@@ -100,7 +100,7 @@ class BottleneckExplorer(FrameWidget):
             x={length: str(length) for length in MEASURED},
             y={0: "0 %", 1: "100 %"},
             curves={hidden: self._exact_match(hidden) for hidden in HIDDEN},
-            write=_percent,
+            write=percent,
         )
         curves = [
             Layer(lambda length: chart.marker(length)),
@@ -120,7 +120,7 @@ class BottleneckExplorer(FrameWidget):
         stored = self._runs[hidden]["samples"][len(SAMPLES) * (length - 1) + sample - 1]
         return Attempt(stored["source"], stored["target"], stored["output"])
 
-    def _exact_match(self, hidden: int) -> dict[int, float]:
+    def _exact_match(self, hidden: int) -> dict[Number, Number]:
         return {length: self._runs[hidden]["exact_match"][str(length)] for length in MEASURED}
 
     def _given(self, length: int, sample: int) -> Frame:
@@ -162,7 +162,7 @@ def _covered() -> Frame:
     return Frame("model: covered", covered)
 
 
-def _percent(share: float) -> str:
+def percent(share: Number) -> str:
     """Two hundred strings make steps of half a percent: 99.5 % must not read as 100 %."""
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
@@ -179,8 +179,8 @@ def _find(results: Any, hidden: int) -> dict[str, Any]:
     measured = run.get("exact_match", {}).keys()
     if lengths != [n for n in LENGTHS for _ in SAMPLES] or not set(map(str, MEASURED)) <= measured:
         raise ValueError(
-            f"results must hold, for hidden={hidden}, exact_match at {MEASURED} and {len(SAMPLES)} "
-            f"samples of each length from 1 to 20, but has {len(lengths)} samples and exact_match "
+            f"results must hold, for hidden={hidden}, {len(SAMPLES)} samples of each length from 1 "
+            f"to 20 and exact_match at {MEASURED}, but it has {len(lengths)} samples and exact_match "
             f"at {', '.join(measured)}; delete the run and call `{results['command']}`"
         )
     return run

@@ -75,7 +75,7 @@ class SoftmaxExplorer(StillWidget):
         value: float = proposal["value"]
         if not COLDEST <= value <= HOTTEST:
             raise traitlets.TraitError(
-                f"temperature: expected a number from {COLDEST} to {HOTTEST:g}, got {value}"
+                f"temperature must be a number from {COLDEST} to {HOTTEST:g}, but it is {value}"
             )
         return value
 
