@@ -75,7 +75,7 @@ def line(
 
 def halo(part: str) -> str:
     """The same part with a margin in the colour of the card, to be read on top of lines."""
-    look = f"stroke='{CARD}' stroke-width='3' stroke-linejoin='round' paint-order='stroke'"
+    look = f"stroke='{CARD}' stroke-width='5' stroke-linejoin='round' paint-order='stroke'"
     return f"<g {look}>{part}</g>"
 
 

@@ -179,8 +179,8 @@ def _find(results: Any, hidden: int) -> dict[str, Any]:
     measured = run.get("exact_match", {}).keys()
     if lengths != [n for n in LENGTHS for _ in SAMPLES] or not set(map(str, MEASURED)) <= measured:
         raise ValueError(
-            f"results must hold, for hidden={hidden}, {len(SAMPLES)} samples of each length from 1 "
-            f"to 20 and exact_match at {MEASURED}, but it has {len(lengths)} samples and exact_match "
-            f"at {', '.join(measured)}; delete the run and call `{results['command']}`"
+            f"results must hold, for hidden={hidden}, {len(SAMPLES)} samples of each length up to "
+            f"{LENGTHS[-1]} and exact_match at {MEASURED}, but it has {len(lengths)} samples and "
+            f"exact_match at {', '.join(measured)}; delete the run and call `{results['command']}`"
         )
     return run
