@@ -114,7 +114,7 @@ def test_without_scripts_the_answer_is_shown(ask: bool) -> None:
 
 def test_the_still_picture_has_room_for_everything() -> None:
     picture = Lamp().still()
-    height = int(re.search(r"height='(\d+)'", picture)[1])  # type: ignore[index]
+    height = int(re.search(r"height='(\d+)'", picture)[1])
     shifts = [int(y) for y in re.findall(r"translate\(20 (\d+)\)", picture)]
     assert shifts[1] - shifts[0] >= 30
     rows = [int(y) for y in re.findall(r"<text x='20' y='(\d+)'", picture)]

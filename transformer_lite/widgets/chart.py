@@ -16,7 +16,7 @@ _SMALL: dict[str, Any] = {"size": 11, "colour": QUIET}
 
 @dataclass(frozen=True)
 class LineChart:
-    """Up to three curves in one frame of axes, both of which begin at 0 and end at the last tick.
+    """Curves in one frame of axes, both of which begin at 0 and end at the last tick.
 
     Attributes:
         title: stands above.
@@ -79,7 +79,7 @@ class LineChart:
         return round(across, 1), round(_TOP + _PLOT * (1 - y / max(self.y)), 1)
 
     def _curve(self, name: Any, colour: str, thickness: Number) -> str:
-        dashes = _DASHES[list(self.curves).index(name)]
+        dashes = _DASHES[list(self.curves).index(name) % len(_DASHES)]
         return line(
             (self._at(*point) for point in self.curves[name].items()), colour, thickness, dashes
         )

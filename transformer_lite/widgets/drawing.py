@@ -42,7 +42,7 @@ def text(
     """Words that begin, end or are centred (`anchor`) at a point of their baseline.
 
     With several x, each character has a place of its own. What is None stays as the picture has it:
-    from the point on, regular, 13 pixels, ink.
+    from the point on, regular, 13 pixels, ink. Nothing is drawn where there are no words.
     """
     places = x if isinstance(x, Iterable) else [x]
     across = " ".join(f"{place:g}" for place in places)
