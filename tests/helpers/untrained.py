@@ -1,5 +1,6 @@
 """A decoder with attention that nobody trained: enough to be stepped through."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,9 +11,11 @@ from transformer_lite.data import CharacterTokenizer
 TEXTS = ["9 March 2021", "Wednesday the 21st of September 2089"]  # there is no longer date
 
 
-def make_decoder(**options: Any) -> tuple[Seq2Seq, CharacterTokenizer, CharacterTokenizer]:
+def make_decoder(
+    texts: Sequence[str] = TEXTS, **options: Any
+) -> tuple[Seq2Seq, CharacterTokenizer, CharacterTokenizer]:
     """An untrained model whose energies differ clearly, with its tokenizers."""
-    source = CharacterTokenizer.train(TEXTS)
+    source = CharacterTokenizer.train(texts)
     target = CharacterTokenizer.train(["0123456789-"])
     chosen = {"attention": "additive", "hidden": 32, "d_embedding": 16, **options}
     with torch.random.fork_rng():

@@ -1,95 +1,43 @@
-"""Made-up results and models for the widgets, and a page that shows one with our own host."""
+"""Every chapter's widget, and a page that shows one with our own host."""
 
+import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any
 
 import pytest
 from browsing import reader  # noqa: F401 - a fixture for the tests of this folder
 from ipywidgets import Widget
 from playwright.sync_api import Page
-from untrained import TEXTS, make_decoder
 
-from transformer_lite.chapters.c01_bottleneck.widget import BottleneckExplorer
-from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
-from transformer_lite.chapters.c03_scoring_functions.widget import SoftmaxExplorer
-
-HOST = Path(__file__).resolve().parents[2] / "bookbuild" / "assets" / "widget-host.js"
-REACH = {64: 4, 128: 9, 256: 14}  # letters a made-up model gets right
-EXACT = {64: (0.9, 0.1, 0.0, 0.0), 128: (1.0, 0.455, 0.05, 0.0), 256: (1.0, 0.98, 0.41, 0.03)}
+ROOT = Path(__file__).resolve().parents[2]
+HOST = ROOT / "bookbuild" / "assets" / "widget-host.js"
+CHAPTERS = ROOT / "transformer_lite" / "chapters"
+WITH_WIDGET = sorted(path.parent.name for path in CHAPTERS.glob("c*/widget.py"))
+HOSTILE = "<img onerror=f()>&\b'"  # twenty characters, one of which XML forbids
 
 
-def _sample(length: int, number: int, reach: int) -> dict[str, str]:
-    """A string whose output goes wrong after `reach` letters; some end early, some go on."""
-    source = "".join(chr(ord("a") + (7 * place + 3 * number) % 26) for place in range(length))
-    target = source[::-1]
-    tail = target[reach:].translate(str.maketrans(ascii_lowercase, ascii_lowercase[::-1]))
-    output = target[:reach] + {2: "", 3: tail + "z"}.get(number, tail)
-    return {"source": source, "target": target, "output": output}
+def load_examples(chapter: str) -> Any:
+    """The module `widget_examples` among a chapter's tests: `examples()` makes its widgets.
+
+    `asking` is the widget as a reader meets it first, `answered` as full as it gets, and `hostile`,
+    where the widget shows text that others wrote, shows HOSTILE.
+    """
+    path = ROOT / "tests" / "chapters" / chapter / "widget_examples.py"
+    spec = importlib.util.spec_from_file_location(f"widget_examples_{chapter}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@pytest.fixture
-def results() -> dict[str, Any]:
-    """Invented runs: nothing in them was measured."""
-    return {
-        "runs": [
-            {
-                "task": "reverse",
-                "attention": None,
-                "context": "start",
-                "hidden": hidden,
-                "steps": 3000,
-                "seed": 1,
-                "exact_match": dict(zip(("5", "10", "15", "20"), EXACT[hidden], strict=True)),
-                "samples": [
-                    _sample(length, number, REACH[hidden])
-                    for length in range(1, 21)
-                    for number in range(4)
-                ],
-            }
-            for hidden in REACH
-        ]
-    }
-
-
-@pytest.fixture
-def explorer(results: dict[str, Any]) -> BottleneckExplorer:
-    """The widget of chapter 01, as a reader meets it first."""
-    return BottleneckExplorer(results)
-
-
-@pytest.fixture
-def make_stepper() -> Callable[..., DecoderStepper]:
-    """Gives the widget of chapter 02 in a state of choice."""
-    model, source, target = make_decoder()
-
-    def make(texts: int = len(TEXTS), **state: Any) -> DecoderStepper:
-        return DecoderStepper(model, source, target, TEXTS[:texts], **state)
-
-    return make
-
-
-ANSWERED = {
-    "bottleneck": {"length": 20, "sample": 4, "hidden": 64, "prediction": 3, "revealed": True},
-    "stepper": {"text": 1, "step": 7, "prediction": 20, "revealed": True},
-    "softmax": {"width": 512, "temperature": 0.1, "prediction": 1, "revealed": True},
-}
-
-
-@pytest.fixture(params=ANSWERED)
-def every_widget(
-    request: Any, results: dict[str, Any], make_stepper: Callable[..., Any]
-) -> dict[str, Any]:
-    """Each widget `asking`, as a reader meets it first, and `answered`, as full as it gets."""
-    make = {
-        "bottleneck": lambda **state: BottleneckExplorer(results, **state),
-        "stepper": make_stepper,
-        "softmax": SoftmaxExplorer,
-    }[request.param]
-    return {"asking": make(), "answered": make(**ANSWERED[request.param])}
+@pytest.fixture(params=WITH_WIDGET)
+def every_widget(request: Any) -> dict[str, Any]:
+    """The examples of each chapter that has a widget."""
+    made: dict[str, Any] = load_examples(request.param).examples()
+    return made
 
 
 @pytest.fixture
@@ -97,12 +45,10 @@ def show(reader: Any, tmp_path: Path) -> Callable[..., Any]:  # noqa: F811
     """Opens a page that holds one widget; afterwards, nothing may have been complained about."""
 
     @contextmanager
-    def opened(
-        widget: Any, width: int = 900, theme: str = "light", system: str = "light"
-    ) -> Iterator[Page]:
+    def opened(widget: Any, width: int = 900) -> Iterator[Page]:
         page_file = tmp_path / "page.html"
-        page_file.write_text(_page(widget, theme), encoding="utf-8")
-        with reader.open(width, 800, color_scheme=system) as page:
+        page_file.write_text(make_page(widget), encoding="utf-8")
+        with reader.open(width, 800) as page:
             complaints = reader.watch(page)
             requests: list[str] = []
             page.on("request", lambda request: requests.append(request.url))
@@ -116,17 +62,17 @@ def show(reader: Any, tmp_path: Path) -> Callable[..., Any]:  # noqa: F811
     return opened
 
 
-def _page(widget: Any, theme: str) -> str:
+def make_page(widget: Any) -> str:
+    """A page with one widget and its still picture, as the book has them."""
     data, _ = widget._repr_mimebundle_()
     state = json.dumps(Widget.get_manager_state(widgets=[widget])).replace("</", "<\\/")
     view = json.dumps(data["application/vnd.jupyter.widget-view+json"])
-    background = "#121212" if theme == "dark" else "#fff"
-    attribute = f' data-theme="{theme}"' if theme else ""
-    return f"""<!doctype html><html lang="en"{attribute}><head><meta charset="utf-8">
+    return f"""<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
 <title>A widget</title><meta name="viewport" content="width=device-width">
-<link rel="icon" href="data:,"><style>body {{ background: {background}; margin: 8px }}</style>
+<link rel="icon" href="data:,"><style>body {{ background: #fff; color: #111; margin: 8px }}
+[data-theme="dark"] body {{ background: #121212; color: #eee }}</style>
 <script type="application/vnd.jupyter.widget-state+json">{state}</script></head><body><main>
-<h1 style="color: {"#eee" if theme == "dark" else "#111"}">A widget</h1><div>
+<h1>A widget</h1><div>
 <script type="application/vnd.jupyter.widget-view+json">{view}</script>
 <div class="widget-still">{data["image/svg+xml"]}</div></div></main>
 <script>{HOST.read_text("utf-8")}</script></body></html>"""

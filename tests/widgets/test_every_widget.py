@@ -4,6 +4,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 from typing import Any
 
+from widget_fixtures import HOSTILE
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -19,9 +21,19 @@ def test_notebooks_get_view_picture_and_words(every_widget: dict[str, Any]) -> N
 
 def test_picture_and_words_follow_the_state(every_widget: dict[str, Any]) -> None:
     asking, answered = every_widget["asking"], every_widget["answered"]
-    assert ElementTree.fromstring(asking.still()).tag.endswith("svg")
     assert asking.still() != answered.still()
     assert asking.words() != answered.words()
+
+
+def test_pictures_hold_shapes_and_text_and_nothing_else(every_widget: dict[str, Any]) -> None:
+    for widget in every_widget.values():
+        parts = list(ElementTree.fromstring(widget.still()).iter())
+        kinds = {part.tag.removeprefix("{http://www.w3.org/2000/svg}") for part in parts}
+        assert kinds <= {"svg", "g", "rect", "text", "polyline", "circle"}
+        assert not any(name.startswith("on") for part in parts for name in part.attrib)
+    if "hostile" in every_widget:
+        letters = "".join("".join(part.itertext()) for part in parts)
+        assert set(HOSTILE) - set(" \b") <= set(letters)
 
 
 def test_the_front_end_asks_nobody(every_widget: dict[str, Any]) -> None:

@@ -13,16 +13,17 @@ _PARTS = Path(__file__).parent / "parts"
 _COLOURS = "".join(f"--{role}:{colour};" for role, colour in ROLES.items())
 
 
-def front_end(chapter: Path) -> tuple[str, str]:
-    """Module and style sheet of a chapter's widget, its own files behind the parts that all share.
+def front_end(python: str) -> tuple[str, str]:
+    """Module and style sheet of a widget: the files beside its Python file, behind the shared ones.
 
     Text, not paths: a page without a kernel has only what is stored with the widget, so a module
     cannot import another one.
+
+    Args:
+        python: the `__file__` of the widget; `.js` and `.css` lie beside it under the same name.
     """
     module, style = (
-        "\n".join(
-            file.with_suffix(kind).read_text("utf-8") for file in (_PARTS, chapter / "widget")
-        )
+        "\n".join(file.with_suffix(kind).read_text("utf-8") for file in (_PARTS, Path(python)))
         for kind in (".js", ".css")
     )
     return module, f".transformer-lite{{{_COLOURS}}}\n{style}"
@@ -32,8 +33,8 @@ def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """Raise traitlets.TraitError unless `value`, meant for the trait `name`, is in `allowed`."""
     if value not in allowed:
         words = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ""
-        words = words or ", ".join(map(str, allowed))
-        raise traitlets.TraitError(f"{name}: expected one of {words}, got {value}")
+        words = words or ", ".join(map(repr, allowed))
+        raise traitlets.TraitError(f"{name} must be one of {words}, but it is {value!r}")
 
 
 class StillWidget(anywidget.AnyWidget):

@@ -53,7 +53,7 @@ function makeChoice(legend, values, choose, content = (value) => [String(value)]
 
 // One of many values in their order on a slider, with the value beside it; say(value) puts it in
 // words for those who only hear it. A value between two places stands at the nearer one.
-function makeSlider(words, values, say, choose) {
+function makeSlider(words, values, choose, say = String) {
   const input = make("input", { type: "range", min: 1, max: values.length, step: 1 });
   const number = make("span", { class: "number", "aria-hidden": "true" });
   input.addEventListener("input", () => choose(values[input.value - 1]));
@@ -81,7 +81,7 @@ function makeAsk(choose) {
   const input = make("input", { type: "checkbox" });
   input.addEventListener("change", () => choose(input.checked));
   return {
-    element: make("label", { class: "ask quiet" }, input, "Ask me before each answer"),
+    element: make("label", { class: "ask quiet" }, input, "Ask me before the answer"),
     show: (ask) => (input.checked = ask),
   };
 }

@@ -16,7 +16,7 @@ from transformer_lite.chapters.c02_additive_attention.step import Step
 from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
 from transformer_lite.data import BOS, EOS, CharacterTokenizer
 from transformer_lite.decoding import greedy
-from transformer_lite.widgets.still import decimal
+from transformer_lite.widgets.drawing import decimal
 
 KINDS = [
     {"decoder": "bahdanau"},
@@ -106,11 +106,11 @@ def test_narrow_outputs_are_shown_whole() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("text", 2, "text: expected one of 0 to 1, got 2"),
-        ("text", -1, "text: expected one of 0 to 1, got -1"),
-        ("step", 5, "step: expected one of 0 to 4, got 5"),
-        ("prediction", 13, "prediction: expected one of 0 to 12, got 13"),
-        ("prediction", -1, "prediction: expected one of 0 to 12, got -1"),
+        ("text", 2, "text must be one of 0 to 1, but it is 2"),
+        ("text", -1, "text must be one of 0 to 1, but it is -1"),
+        ("step", 5, "step must be one of 0 to 4, but it is 5"),
+        ("prediction", 13, "prediction must be one of 0 to 12, but it is 13"),
+        ("prediction", -1, "prediction must be one of 0 to 12, but it is -1"),
     ],
 )
 def test_impossible_values_are_refused(

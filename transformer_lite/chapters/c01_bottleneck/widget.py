@@ -1,28 +1,67 @@
 """Chapter 01: choose a length and a hidden size, see where a real model goes wrong."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import traitlets
-
-from transformer_lite.chapters.c01_bottleneck.attempt import Attempt
-from transformer_lite.chapters.c01_bottleneck.still import draw
-from transformer_lite.widgets.base import StillWidget, check_choice, front_end
+from transformer_lite.palette import WRONG
+from transformer_lite.results import select
+from transformer_lite.widgets.chart import LineChart
+from transformer_lite.widgets.drawing import QUIET, Number, text
+from transformer_lite.widgets.frames import (
+    Choice,
+    Frame,
+    FrameWidget,
+    Layer,
+    Picture,
+    Question,
+    Slider,
+    Verdict,
+)
 
 HIDDEN = (64, 128, 256)
-LONGEST = 20
-SAMPLES = 4
+LENGTHS = range(1, 21)
+SAMPLES = range(1, 5)
 MEASURED = (5, 10, 15, 20)
+RIGHT = ("0 to 4", "5 to 9", "10 to 14", "15 to 19", "all")
 _RUN = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
+_ROWS = {"source": 34, "answer": 56, "model": 78}  # baselines of the strings, in pixels
 
 
-class BottleneckExplorer(StillWidget):
+@dataclass(frozen=True)
+class Attempt:
+    """What a model made of one string; all three are strings of letters."""
+
+    source: str
+    target: str
+    output: str
+
+    @property
+    def wrong(self) -> list[int]:
+        """The letters that are wrong, missing or too many, counted from 0."""
+        places = range(max(len(self.target), len(self.output)))
+        return [i for i in places if self.target[i : i + 1] != self.output[i : i + 1]]
+
+    @property
+    def right(self) -> int:
+        """How many letters are right before the first mistake."""
+        return min([*self.wrong, len(self.target)])
+
+    def verdict(self) -> str:
+        """The outcome in one sentence."""
+        length, extra = len(self.target), len(self.output) - len(self.target)
+        if self.right < length:
+            stopped = ": the model stopped there" if len(self.output) == self.right else ""
+            return f"First mistake at letter {self.right + 1} of {length}{stopped}."
+        good = "The one letter is right" if length == 1 else f"All {length} letters are right"
+        return f"{good}, but the model went on: {extra} too many." if extra else f"{good}."
+
+
+class BottleneckExplorer(FrameWidget):
     """Predict, then see, how far a model without attention gets with one string.
 
     Nothing is computed by a model here: the answers are those stored in `results`. What the reader
-    chose can be read back and set: `length`, `hidden`, `sample`, `prediction` (None before there
-    is one), `revealed`, and `ask` (hide the answer again after each change).
+    chose can be read back and set: `length` (1 to 20), `hidden` (64, 128 or 256), `sample` (1 to
+    4), `prediction` (one of `RIGHT`; None before there is one), and `ask` (hide the answer).
 
     Args:
         results: what `transformer_lite.results.load("bottleneck")` returns.
@@ -33,92 +72,115 @@ class BottleneckExplorer(StillWidget):
         traitlets.TraitError: a value of `state` is outside its range.
     """
 
-    _esm, _css = front_end(Path(__file__).parent)
-
-    runs = traitlets.Dict(help="by hidden size: attempts by length, exact match").tag(sync=True)
-    length = traitlets.Int(10, help="letters in the string, 1 to 20").tag(sync=True)
-    hidden = traitlets.Int(128, help="hidden size: 64, 128 or 256").tag(sync=True)
-    sample = traitlets.Int(1, help="which of the four strings of this length").tag(sync=True)
-    prediction = traitlets.Int(None, allow_none=True, help="letters right, as guessed").tag(
-        sync=True
-    )
-    revealed = traitlets.Bool(False, help="whether the answer is shown").tag(sync=True)
-    ask = traitlets.Bool(True, help="whether a change hides the answer").tag(sync=True)
+    heading = "The bottleneck: a string through one vector"
+    length = Slider("Length of the string", LENGTHS, 10)
+    hidden = Choice("Hidden size", HIDDEN, 128)
+    sample = Choice("String", SAMPLES, 1)
+    prediction = Question("Predict: how many letters are right before the first mistake?", RIGHT)
 
     def __init__(self, results: Any, **state: Any) -> None:
-        super().__init__(runs={str(hidden): _find(results, hidden) for hidden in HIDDEN}, **state)
-
-    @traitlets.validate("length", "hidden", "sample", "prediction")
-    def _check(self, proposal: Any) -> int | None:
-        name: str = proposal["trait"].name
-        value: int | None = proposal["value"]
-        allowed: dict[str, Sequence[int]] = {
-            "length": range(1, LONGEST + 1),
-            "hidden": HIDDEN,
-            "sample": range(1, SAMPLES + 1),
-            "prediction": range(LONGEST + 1),
-        }
-        if value is not None:
-            check_choice(name, value, allowed[name])
-        return value
+        self._runs = {hidden: _find(results, hidden) for hidden in HIDDEN}
+        super().__init__(**state)
 
     @property
     def attempt(self) -> Attempt:
         """The string that is chosen, its right answer and what the model wrote."""
-        return Attempt(*self.runs[str(self.hidden)]["attempts"][self.length - 1][self.sample - 1])
+        return self._attempt(self.hidden, self.length, self.sample)
 
-    @property
-    def exact_match(self) -> dict[int, int | float]:
-        """Share of strings written without a mistake, by length, for the chosen hidden size."""
-        return dict(zip(MEASURED, self.runs[str(self.hidden)]["exact"], strict=True))
+    def pictures(self) -> list[Picture]:
+        """The three strings letter by letter, and the share of exact matches by length."""
+        strings = [
+            Layer(_rows),
+            Layer(self._given),
+            Layer(_covered, ask=True),
+            Layer(self._written, ask=False),
+        ]
+        chart = LineChart(
+            "Exact match by length and hidden size",
+            x={length: str(length) for length in MEASURED},
+            y={0: "0 %", 1: "100 %"},
+            curves={hidden: self._exact_match(hidden) for hidden in HIDDEN},
+            write=percent,
+        )
+        curves = [
+            Layer(lambda length: chart.marker(length)),
+            Layer(chart.axes),
+            Layer(lambda hidden: chart.chosen(hidden)),
+            Layer(chart.names),
+        ]
+        return [Picture(112, strings), Picture(chart.height, curves)]
 
-    def still(self) -> str:
-        """String, right answer, the model's output and the curve, as an SVG picture."""
-        return draw(self.attempt, self.hidden, self.exact_match)
+    def verdict(self, hidden: int, length: int, sample: int) -> Verdict:
+        """How the string came out, and the prediction that was right."""
+        attempt = self._attempt(hidden, length, sample)
+        answer = "all" if attempt.right == length else RIGHT[attempt.right // 5]
+        return Verdict(attempt.verdict(), answer)
 
-    def words(self) -> str:
-        """String, right answer and the model's output, as text."""
-        attempt = self.attempt
-        return "\n".join(
-            (
-                f"Length {self.length}, hidden size {self.hidden}",
-                f"source        {' '.join(attempt.source)}",
-                f"right answer  {' '.join(attempt.target)}",
-                f"model         {' '.join(attempt.output)}",
-                attempt.verdict(),
-            )
+    def _attempt(self, hidden: int, length: int, sample: int) -> Attempt:
+        stored = self._runs[hidden]["samples"][len(SAMPLES) * (length - 1) + sample - 1]
+        return Attempt(stored["source"], stored["target"], stored["output"])
+
+    def _exact_match(self, hidden: int) -> dict[Number, Number]:
+        return {length: self._runs[hidden]["exact_match"][str(length)] for length in MEASURED}
+
+    def _given(self, length: int, sample: int) -> Frame:
+        attempt = self._attempt(HIDDEN[0], length, sample)  # all models read the same strings
+        return Frame(
+            f"source: {' '.join(attempt.source)}\nanswer: {' '.join(attempt.target)}",
+            _row("source", attempt.source) + _row("answer", attempt.target),
         )
 
-    def __repr__(self) -> str:
-        return (
-            f"BottleneckExplorer(length={self.length}, hidden={self.hidden}, sample={self.sample})"
+    def _written(self, hidden: int, length: int, sample: int) -> Frame:
+        attempt = self._attempt(hidden, length, sample)
+        written = attempt.output.ljust(length, "–")
+        crosses = [_across(place) for place in attempt.wrong]
+        return Frame(
+            f"model: {' '.join(attempt.output)}",
+            _row("model", written)
+            + text(crosses, _ROWS["model"] + 18, "✗" * len(crosses), "middle", colour=WRONG),
         )
+
+
+def _across(place: int) -> int:
+    """Where a letter stands, in pixels; there is a gap behind every fifth one."""
+    return 58 + 13 * place + 4 * (place // 5)
+
+
+def _row(name: str, letters: str) -> str:
+    return text(map(_across, range(len(letters))), _ROWS[name], letters, "middle")
+
+
+def _rows() -> Frame:
+    """Names of the rows, and the number of every fifth letter."""
+    numbers = [text(_across(n - 1), 14, str(n), "middle", size=11, colour=QUIET) for n in MEASURED]
+    names = [text(0, y, name, colour=QUIET) for name, y in _ROWS.items()]
+    return Frame("", "".join(numbers + names))
+
+
+def _covered() -> Frame:
+    covered = text(_across(0) - 4, _ROWS["model"], "covered until you predict", colour=QUIET)
+    return Frame("model: covered", covered)
+
+
+def percent(share: Number) -> str:
+    """Two hundred strings make steps of half a percent: 99.5 % must not read as 100 %."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
 def _find(results: Any, hidden: int) -> dict[str, Any]:
-    """The attempts by length, and the exact match by length, of one run."""
-    wanted = {**_RUN, "hidden": hidden}
-    words = ", ".join(f"{name}={value!r}" for name, value in wanted.items())
-    try:
-        runs = results["runs"]
-    except (KeyError, TypeError):
+    """The stored run of one hidden size, complete."""
+    if not isinstance(results, dict) or "runs" not in results:
         raise ValueError(
-            "results: expected what transformer_lite.results.load('bottleneck') returns, a dict "
-            f"with 'runs', got {type(results).__name__}"
-        ) from None
-    run = next((run for run in runs if all(run.get(name) == wanted[name] for name in wanted)), None)
-    if run is None:
-        raise ValueError(
-            f"results: the run {words} is missing; `python benchmarks/bottleneck.py` adds it"
+            "results must be what transformer_lite.results.load('bottleneck') returns, a dict with "
+            f"'runs', but it is {type(results).__name__}"
         )
-    exact = [run.get("exact_match", {}).get(str(length)) for length in MEASURED]
-    samples = [(one["source"], one["target"], one["output"]) for one in run.get("samples", [])]
-    lengths = [length for length in range(1, LONGEST + 1) for _ in range(SAMPLES)]
-    if None in exact or [len(target) for _, target, _ in samples] != lengths:
+    run = select(results, **_RUN, hidden=hidden)[0]
+    lengths = [len(sample["target"]) for sample in run.get("samples", [])]
+    measured = run.get("exact_match", {}).keys()
+    if lengths != [n for n in LENGTHS for _ in SAMPLES] or not set(map(str, MEASURED)) <= measured:
         raise ValueError(
-            f"results: the run {words} must hold exact_match at {MEASURED} and {SAMPLES} samples "
-            f"of each length from 1 to {LONGEST}, in order; it has {len(samples)} samples; "
-            "delete it from the file and run `python benchmarks/bottleneck.py`"
+            f"results must hold, for hidden={hidden}, {len(SAMPLES)} samples of each length up to "
+            f"{LENGTHS[-1]} and exact_match at {MEASURED}, but it has {len(lengths)} samples and "
+            f"exact_match at {', '.join(measured)}; delete the run and call `{results['command']}`"
         )
-    attempts = [samples[start : start + SAMPLES] for start in range(0, len(samples), SAMPLES)]
-    return {"attempts": attempts, "exact": exact}
+    return run

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from transformer_lite.chapters.c02_additive_attention.step import Step, mark
 from transformer_lite.palette import NEUTRAL, OUTPUT, QUERY
-from transformer_lite.widgets.still import QUIET, bar, card, decimal, text
+from transformer_lite.widgets.drawing import QUIET, bar, card, decimal, text
 
 WIDTH = 640
 LEFT, RIGHT = 84, 624  # where source tokens stand

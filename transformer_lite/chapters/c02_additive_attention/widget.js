@@ -165,8 +165,8 @@ function render({ model, el }) {
     const slider = makeSlider(
       `Step (of ${text.steps.length})`,
       countTo(text.steps.length),
-      (step) => `${step} of ${text.steps.length}`,
       (step) => choose({ step: step - 1 }),
+      (step) => `${step} of ${text.steps.length}`,
     );
     const tokens = makeTokens(text.source, (prediction) => change(model, { prediction }));
     tokens.whenEntered(reveal);

@@ -1,7 +1,6 @@
 """Chapter 02: follow a trained decoder token by token, from energies to weights to context."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import traitlets
@@ -35,7 +34,7 @@ class DecoderStepper(StillWidget):
         traitlets.TraitError: a value of `state` is outside its range.
     """
 
-    _esm, _css = front_end(Path(__file__).parent)
+    _esm, _css = front_end(__file__)
 
     recorded: traitlets.List[Any] = traitlets.List(help="by text: source, values and steps").tag(
         sync=True

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from transformer_lite.palette import KEY, NEUTRAL, QUERY
-from transformer_lite.widgets.still import QUIET, bar, card, decimal, text
+from transformer_lite.widgets.drawing import QUIET, bar, card, decimal, text
 
 WIDTH, HEIGHT = 640, 376
 TOP, STEP = 96, 25  # the first key's line, and pixels from key to key

@@ -150,8 +150,8 @@ function render({ model, el }) {
   const width = makeSlider(
     "Width d of query and keys",
     WIDTHS,
-    (value) => `${value} components`,
     (value) => choose({ width: value }),
+    (value) => `${value} components`,
   );
   const divisor = makeChoice(
     "Dot products divided by",
@@ -159,7 +159,7 @@ function render({ model, el }) {
     (value) => choose({ divisor: value }),
     (value) => [value === "none" ? "nothing" : value],
   );
-  const temperature = makeSlider("Then divided by the temperature", TEMPERATURES, String, (value) =>
+  const temperature = makeSlider("Then divided by the temperature", TEMPERATURES, (value) =>
     choose({ temperature: value }),
   );
   const draws = makeChoice("Draw", countTo(5), (value) => choose({ draw: value }));

@@ -1,7 +1,6 @@
 """Chapter 03: what width, divisor and temperature make of a softmax over dot products."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ import traitlets
 from transformer_lite.chapters.c03_scoring_functions.still import picture
 from transformer_lite.widgets.base import StillWidget, check_choice, front_end
 from transformer_lite.widgets.distribution import entropy, gradient_size, softmax
-from transformer_lite.widgets.still import decimal
+from transformer_lite.widgets.drawing import decimal
 
 KEYS = 8
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
@@ -40,7 +39,7 @@ class SoftmaxExplorer(StillWidget):
         traitlets.TraitError: a value of `state` is outside its range.
     """
 
-    _esm, _css = front_end(Path(__file__).parent)
+    _esm, _css = front_end(__file__)
 
     draws: traitlets.List[Any] = traitlets.List(
         help="by draw: a query and eight keys, in hundredths"
@@ -76,7 +75,7 @@ class SoftmaxExplorer(StillWidget):
         value: float = proposal["value"]
         if not COLDEST <= value <= HOTTEST:
             raise traitlets.TraitError(
-                f"temperature: expected a number from {COLDEST} to {HOTTEST:g}, got {value}"
+                f"temperature must be a number from {COLDEST} to {HOTTEST:g}, but it is {value}"
             )
         return value
 

@@ -1,0 +1,85 @@
+"""Parts of pictures, as SVG: drawn once, shown by widgets and by their still pictures alike.
+
+Colours of the page are CSS variables with the value on a light card behind them, so that the same
+picture fits a dark page, a light one and an image file. Words come into a picture by `text` alone,
+which escapes them. Attributes stand in single quotes, which JSON leaves as they are: a page stores
+hundreds of frames.
+"""
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+Number = int | float
+INK, QUIET, CARD = "var(--ink, #1b1f24)", "var(--quiet, #57606a)", "var(--card, #fff)"
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def safe(words: str) -> str:
+    """Words as they may stand in SVG: no markup, and no character that XML forbids."""
+    return escape(_NOT_XML.sub("\ufffd", words))
+
+
+def card(width: int, height: int, parts: Iterable[str]) -> str:
+    """A still picture of the given size in pixels, with a white card behind its parts."""
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' "
+        f"width='{width}' height='{height}' fill='{INK}' "
+        f"font-family='system-ui, \"DejaVu Sans\", sans-serif' font-size='13'>"
+        f"<rect width='{width}' height='{height}' rx='8' fill='#fff'/>{''.join(parts)}</svg>"
+    )
+
+
+def text(
+    x: Number | Iterable[Number],
+    y: Number,
+    words: str,
+    anchor: str | None = None,
+    weight: int | None = None,
+    size: int | None = None,
+    colour: str | None = None,
+) -> str:
+    """Words that begin, end or are centred (`anchor`) at a point of their baseline.
+
+    With several x, each character has a place of its own. What is None stays as the picture has it:
+    from the point on, regular, 13 pixels, ink. Nothing is drawn where there are no words.
+    """
+    places = x if isinstance(x, Iterable) else [x]
+    across = " ".join(f"{place:g}" for place in places)
+    look = {"text-anchor": anchor, "font-weight": weight, "font-size": size, "fill": colour}
+    written = "".join(f" {name}='{value}'" for name, value in look.items() if value is not None)
+    return f"<text x='{across}' y='{y:g}'{written}>{safe(words)}</text>" if words else ""
+
+
+def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str:
+    """A filled rectangle, its corner at the top left."""
+    return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
+
+
+def dot(x: Number, y: Number, radius: Number = 4) -> str:
+    """A filled circle around a point, in ink."""
+    return f"<circle cx='{x:g}' cy='{y:g}' r='{radius:g}'/>"
+
+
+def line(
+    points: Iterable[tuple[Number, Number]],
+    colour: str,
+    thickness: Number = 1.5,
+    dashes: str = "none",
+) -> str:
+    """A line from point to point; `dashes` as SVG's stroke-dasharray has them."""
+    path = " ".join(f"{x:g},{y:g}" for x, y in points)
+    look = f"stroke='{colour}' stroke-width='{thickness:g}' stroke-dasharray='{dashes}'"
+    return f"<polyline points='{path}' fill='none' {look}/>"
+
+
+def halo(part: str) -> str:
+    """The same part with a margin in the colour of the card, to be read on top of lines."""
+    look = f"stroke='{CARD}' stroke-width='5' stroke-linejoin='round' paint-order='stroke'"
+    return f"<g {look}>{part}</g>"
+
+
+def decimal(number: Number, digits: int) -> str:
+    """A number as it is written in pictures: with a real minus sign, and zero without any."""
+    words = f"{number:.{digits}f}"
+    return words.lstrip("-") if float(words) == 0 else words.replace("-", "−")

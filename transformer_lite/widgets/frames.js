@@ -1,0 +1,77 @@
+// Shows the frames that Python drew (frames.py): looks up that of the setting, computes nothing.
+
+// Layers on top of each other; `show` fills each with the frame that `find` gives it.
+function makePicture({ height, layers }, width) {
+  const groups = layers.map(() => makeSvg("g"));
+  return {
+    element: makeSvg("svg", { viewBox: `0 0 ${width} ${height}` }, ...groups),
+    show(find, ask) {
+      layers.forEach((layer, place) => {
+        const [words, svg] = layer.ask === null || layer.ask === ask ? find(layer) : ["", ""];
+        const spoken = { role: "img", "aria-label": words, "aria-hidden": !words };
+        const group = build(groups[place], spoken, []);
+        group.innerHTML = svg; // made by drawing.py, which escapes what others wrote
+      });
+    },
+  };
+}
+
+function render({ model, el }) {
+  const { heading, width, controls, question, pictures, verdicts } = model.get("frames");
+  // A prediction is about one setting: it goes with it.
+  const choose = (values) => change(model, { ...values, prediction: null });
+  const parts = controls.map(({ name, legend, values, slider }) =>
+    (slider ? makeSlider : makeChoice)(legend, values, (value) => choose({ [name]: value })),
+  );
+  const drawn = pictures.map((picture) => makePicture(picture, width));
+  const guess = makeChoice(question.legend, question.values, (prediction) =>
+    change(model, { prediction }),
+  );
+  const button = make("button", { type: "button" }, "Reveal");
+  const asked = make("div", { class: "guess" }, guess.element, button);
+  const result = makeResult();
+  const ask = makeAsk((value) => choose({ ask: value }));
+  const settings = make("div", { class: "settings" }, ...parts.map((part) => part.element));
+  const outcome = make("div", { class: "outcome" }, asked, result.element, ask.element);
+  const shown = make("div", { class: "pictures" }, ...drawn.map((picture) => picture.element));
+  const card = makeCard(heading, make("div", { class: "frames" }, settings, shown, outcome));
+
+  // Places lie in a row for all values of the controls `by`, the last one changing fastest.
+  function find({ by, frames, places }) {
+    const setting = by.reduce((before, name) => {
+      const { values } = controls.find((control) => control.name === name);
+      return before * values.length + values.indexOf(model.get(name));
+    }, 0);
+    return frames[places.split(" ")[setting]];
+  }
+  function reveal() {
+    if (model.get("prediction") === null) {
+      result.complain("Choose one of the answers first.");
+      guess.inputs[0].focus();
+      return;
+    }
+    change(model, { ask: false });
+    settings.querySelector("input").focus(); // the question goes; the controls are next
+  }
+  button.addEventListener("click", reveal);
+  guess.whenEntered(reveal);
+
+  function draw() {
+    const [asking, prediction] = [model.get("ask"), model.get("prediction")];
+    parts.forEach((part, place) => part.show(model.get(controls[place].name)));
+    drawn.forEach((picture) => picture.show(find, asking));
+    guess.show(prediction);
+    ask.show(asking);
+    asked.hidden = !asking;
+    const [sentence, answer] = find(verdicts);
+    const right = prediction === null ? null : prediction === answer;
+    if (asking) result.clear();
+    else if (right === null) result.show(sentence, "", null);
+    else if (right) result.show(sentence, `✓ You predicted ${prediction}: right.`, true);
+    else result.show(sentence, `✗ You predicted ${prediction}; it is ${answer}.`, false);
+  }
+  el.append(card);
+  return follow(model, [...controls.map(({ name }) => name), "prediction", "ask"], draw);
+}
+
+export default { render };
