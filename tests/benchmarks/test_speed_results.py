@@ -1,4 +1,4 @@
-"""What the README says of speed is what benchmarks/speed.py measured and stored."""
+"""What benchmarks/README.md says of speed is what speed.py measured and stored."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
 FILES = sorted((ROOT / "benchmarks").glob("speed*.json"))
 MEASURES = ("training step, float32", "greedy decoding, batch 64", "greedy decoding, batch 1")
 OWN = ("ours", "ours, own recipe", "Marian")

@@ -158,7 +158,7 @@ def test_both_tokenizers_are_marians(
     assert source.tokens(source.encode(">>eng<< Hund"))[0] == ">>eng<<"
     assert len(source) == translator.model.source_vocab
     assert len(translator.target) == translator.model.target_vocab
-    with pytest.raises(ValueError, match="expected at least one word, got an empty text"):
+    with pytest.raises(ValueError, match="text must hold at least one word, but it is empty"):
         translator(" ")
 
 
@@ -236,13 +236,13 @@ def one_line_of_error(*arguments: object) -> str:
 
 def test_a_text_that_is_too_long(folder: Path) -> None:
     line = one_line_of_error("translate", "--marian", folder, "Hund " * 70)
-    assert "at most 64; translate it in shorter sentences" in line
+    assert "at most 64 tokens, as in training, but it has 281; translate it in shorter" in line
 
 
 def test_one_model_at_a_time(folder: Path) -> None:
     for command in ("translate", "explain"):
         line = one_line_of_error(command, "--marian", folder, "--model", "pocket", "Hund")
-        assert line == f"error: give --model pocket or --marian {folder}, not both"
+        assert line == f"error: --model must be left out beside --marian {folder}, but it is pocket"
 
 
 def lose_a_weight(path: Path) -> None:

@@ -57,7 +57,7 @@ class MarianPieces(Tokenizer):
         Raises ValueError for an empty text.
         """
         if not text.strip():
-            raise ValueError("text: expected at least one word, got an empty text")
+            raise ValueError("text must hold at least one word, but it is empty")
         # A reader who types "</s>" means four characters, not the end of the sentence.
         options = {"add_special_tokens": False, "split_special_tokens": True}
         theirs = self._backend(**{self._side: text}, **options)["input_ids"]

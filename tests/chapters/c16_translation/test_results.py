@@ -13,7 +13,7 @@ LADDER = ("multi30k-start", "multi30k-each-step", "multi30k-additive", "multi30k
 STORED = results.load("multi30k")
 RUNS = {(run["recipe"], run["seed"]): run for run in STORED["runs"] if run["rate"] is None}
 TRIED = [run for run in STORED["runs"] if run["rate"] is not None]
-README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[3] / "benchmarks" / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_recipe_was_run_and_the_transformer_with_three_seeds() -> None:
