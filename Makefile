@@ -38,7 +38,7 @@ export OMP_NUM_THREADS := 1
 # So each core has a process of its own. One with a browser and a model takes up to 2 GiB.
 COUNT := import os, psutil; print(max(1, min(os.cpu_count(), psutil.virtual_memory().total >> 31)))
 WORKERS ?= $(shell $(BIN)/python -c '$(COUNT)')
-PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 # $(call timed,NAME,COMMAND) runs a command and says how long it took.
 timed = @began=$$(date +%s); $(2); status=$$?; \
@@ -66,11 +66,11 @@ lint: $(INSTALLED)
 
 # Strict: every output that is stored has to come out again.
 test-notebooks: $(INSTALLED)
-	$(call timed,notebooks,TQDM_DISABLE=1 $(PYTEST) --nbval --nbval-current-env \
+	$(call timed,notebooks,TQDM_DISABLE=1 $(PYTEST) --dist loadfile --nbval --nbval-current-env \
 		--nbval-sanitize-with notebooks/sanitize.cfg -o filterwarnings= notebooks)
 
 test-python: $(INSTALLED)
-	$(call timed,tests,$(PYTEST) tests --ignore=tests/colab)
+	$(call timed,tests,$(PYTEST) --dist worksteal tests --ignore=tests/colab)
 
 serve: book
 	$(BIN)/python -m http.server --bind localhost --directory $(HTML) $(PORT)
