@@ -70,7 +70,7 @@ test-notebooks: $(INSTALLED)
 		--nbval-sanitize-with notebooks/sanitize.cfg -o filterwarnings= notebooks)
 
 test-python: $(INSTALLED)
-	$(call timed,tests,$(PYTEST) --dist worksteal tests --ignore=tests/colab)
+	$(call timed,tests,$(PYTEST) --dist worksteal tests)
 
 serve: book
 	$(BIN)/python -m http.server --bind localhost --directory $(HTML) $(PORT)
