@@ -40,8 +40,9 @@ CHROMIUM_OPTIONS = [
 # a fifth of the time. The glyphs of formulas are drawn by the style sheet, where axe sees nothing.
 ONE_OF_EACH_LOOK = """() => {
   const ground = (part) => {
-    const colour = getComputedStyle(part).backgroundColor;
-    return colour === "rgba(0, 0, 0, 0)" && part.parentElement ? ground(part.parentElement) : colour;
+    const { backgroundColor } = getComputedStyle(part);
+    const shines = backgroundColor === "rgba(0, 0, 0, 0)" && part.parentElement;
+    return shines ? ground(part.parentElement) : backgroundColor;
   };
   const look = (part) => {
     const { color, fontSize, fontWeight } = getComputedStyle(part);

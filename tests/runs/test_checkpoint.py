@@ -10,8 +10,6 @@ import pytest
 import torch
 
 from transformer_lite import Seq2Seq, Seq2SeqConfig, Transformer, TransformerConfig
-from transformer_lite.runs import checkpoint
-from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
 from transformer_lite.data import (
     CharacterTokenizer,
     Example,
@@ -20,6 +18,8 @@ from transformer_lite.data import (
     WordTokenizer,
     collate,
 )
+from transformer_lite.runs import checkpoint
+from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
 from transformer_lite.training import Trainer, TrainingConfig
 
 TEXTS = ["ein hund rennt", "the dog läuft", "고양이 사과"]

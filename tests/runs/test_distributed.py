@@ -10,8 +10,8 @@ from every_model import KINDS
 from safetensors.torch import load_file
 from two_processes import CONFIG, examples, outcome
 
-from transformer_lite.runs import distributed
 from transformer_lite.data.batching import epoch_batches
+from transformer_lite.runs import distributed
 from transformer_lite.training import seed_for
 
 
@@ -19,7 +19,7 @@ from transformer_lite.training import seed_for
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes wrote, each trained on its share of the batches."""
     folder = tmp_path_factory.mktemp("two")
-    driver = (Path(__file__).parents[1] / "helpers" / "two_processes.py")
+    driver = Path(__file__).parents[1] / "helpers" / "two_processes.py"
     done = subprocess.run(
         [sys.executable, driver, folder], capture_output=True, text=True, timeout=300, check=False
     )

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from transformer_lite import Translator, data, evaluation
-from transformer_lite.runs import training_run as runs
-from transformer_lite.runs import checkpoint
 from transformer_lite.data import Corpus, build_tokenizers, multi30k
+from transformer_lite.runs import checkpoint
+from transformer_lite.runs import training_run as runs
 from transformer_lite.runs.recipe import Recipe
 
 TEXT = "Ein Hund rennt durch den Schnee."

@@ -3,8 +3,8 @@
 import pytest
 
 from transformer_lite import Translator, evaluation
-from transformer_lite.runs import checkpoint
 from transformer_lite.data import Corpus, Pair, encode_pairs, load
+from transformer_lite.runs import checkpoint
 from transformer_lite.runs.recipe import Recipe
 from transformer_lite.translator import SHIPPED
 

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 import torch
 from filelock import FileLock
+from run_fixtures import RECIPE
 from typer.testing import CliRunner
 
 from transformer_lite import cli, losses
-from run_fixtures import RECIPE
+from transformer_lite.runs import checkpoint
 from transformer_lite.runs import folder as run_folder
 from transformer_lite.runs import training_run as runs
-from transformer_lite.runs import checkpoint
 from transformer_lite.runs.checkpoint import CheckpointError
-from transformer_lite.runs.recipe import Recipe
 from transformer_lite.runs.folder import RunError
+from transformer_lite.runs.recipe import Recipe
 
 COMMAND = Path(sys.executable).with_name("transformer-lite")
 UNSTARTED = ("loading-data", "writing-the-recipe")
@@ -81,7 +81,7 @@ def remains(folder: Path) -> dict[str, bytes]:
 def deaths(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The folder with what each child left, and how each ended."""
     folder = tmp_path_factory.mktemp("deaths")
-    driver = (Path(__file__).parents[1] / "helpers" / "dying.py")
+    driver = Path(__file__).parents[1] / "helpers" / "dying.py"
     moments = (*KILLED, *STOPPED, "interrupt-while-loading")
     done = subprocess.run(
         [sys.executable, driver, recipe_file, folder, *moments],

@@ -83,7 +83,7 @@ def scenes(
     folder = tmp_path_factory.mktemp("scenes")
     copy_but_last(one, folder / "begun-by-one")
     (folder / "occupied").mkdir()
-    driver = (Path(__file__).parents[1] / "helpers" / "several_runs.py")
+    driver = Path(__file__).parents[1] / "helpers" / "several_runs.py"
     with FileLock(folder / "occupied" / "run.lock"):
         done = subprocess.run(
             [sys.executable, driver, still_file, folder, *SCENES],
