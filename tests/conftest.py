@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 # Before anything imports the package. `JAXTYPING_DISABLE=1` shows what the checks cost.
 jaxtyping.install_import_hook("transformer_lite", "beartype.beartype")
+# It installs what Colab has: only where it is named.
+collect_ignore = ["colab"]
+
 matplotlib.use("Agg")
 # Models of this size are fastest on one thread, and give the same bits on every machine with one.
 torch.set_num_threads(1)
