@@ -37,7 +37,7 @@ CHROMIUM_OPTIONS = [
 ]
 
 # A chapter has thousands of words of code in seven colours: one of each tells axe what all tell, in
-# a fifth of the time. The glyphs of formulas are drawn by the style sheet, where axe sees nothing.
+# a third of the time. The glyphs of formulas are drawn by the style sheet, where axe sees nothing.
 ONE_OF_EACH_LOOK = """() => {
   const ground = (part) => {
     const { backgroundColor } = getComputedStyle(part);
