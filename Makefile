@@ -1,11 +1,13 @@
 # Everything runs in .venv, which the first target makes by itself from requirements.txt.
 #
 #   make book         build the site into _build/html, with the outputs stored in notebooks/
-#   make test         style, types, tests, the site with its own tests, every notebook run again
+#   make test         style, types, the site, every notebook run again, all tests: WORKERS=2 at a
+#                     time, or as many as cores and memory allow
 #   make notebooks    execute the chapters whose code, or the package, changed
 #                     (CHAPTERS=01-bottleneck for some, FORCE=1 for those that did not change)
 #   make slides       build the decks alone, into _build/slides
 #   make serve        show the site on http://localhost:8000
+#   make lab          open the notebooks in JupyterLab, which the first time installs into .venv
 #   make pocket-model  train the model that ships with the package again
 #   make bench        speed and memory beside torch.nn.Transformer and Marian, on two threads
 #                     (PEER=x-transformers, labml-nn or joeynmt in an environment of its own)
@@ -16,7 +18,8 @@
 #   make clean        remove what the targets above made, except .venv
 
 .DELETE_ON_ERROR:
-.PHONY: book test lint test-notebooks notebooks slides serve pocket-model bench figures site colab-test clean
+.PHONY: book test lint test-notebooks test-python notebooks slides serve lab pocket-model bench \
+	figures site colab-test clean
 
 # The pins are tested with Python 3.11; take it where it is, else any newer one.
 CANDIDATES := python3.11 python3.12 python3.13 python3 python
@@ -25,15 +28,24 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 	$$candidate -c '$(RECENT)' 2>/dev/null && echo $$candidate && break; done)
 
 BIN := .venv/bin
+JUPYTERLAB := jupyterlab==4.6.6
 INSTALLED := .venv/.installed
 HTML := _build/html
 PORT ?= 8000
 
 # Models of the size used here are fastest on one thread, and the same on every machine.
 export OMP_NUM_THREADS := 1
+# So each core has a process of its own. One with a browser and a model takes up to 2 GiB.
+COUNT := import os, psutil; print(max(1, min(os.cpu_count(), psutil.virtual_memory().total >> 31)))
+WORKERS ?= $(shell $(BIN)/python -c '$(COUNT)')
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+# $(call timed,NAME,COMMAND) runs a command and says how long it took.
+timed = @began=$$(date +%s); $(2); status=$$?; \
+	echo "-- $(1): $$(($$(date +%s) - began)) s"; exit $$status
 
 book: $(INSTALLED)
-	$(BIN)/python -m bookbuild book
+	$(call timed,site,$(BIN)/python -m bookbuild book)
 
 notebooks: $(INSTALLED)
 	$(BIN)/python -m bookbuild notebooks $(if $(FORCE),--force) $(CHAPTERS)
@@ -41,24 +53,34 @@ notebooks: $(INSTALLED)
 slides: $(INSTALLED)
 	$(BIN)/python -m bookbuild slides
 
-test: $(INSTALLED) lint book test-notebooks
-	$(BIN)/python -m pytest tests --ignore=tests/messages --ignore=tests/colab \
-		--jaxtyping-packages=transformer_lite,beartype.beartype
-	$(BIN)/python -m pytest tests/messages
+# The first two at once, each with its words in one piece where `make` can do that.
+test: $(INSTALLED)
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		lint book
+	@$(MAKE) --no-print-directory test-notebooks
+	@$(MAKE) --no-print-directory test-python
 
 lint: $(INSTALLED)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(call timed,style and types,\
+		$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy)
 
 # Strict: every output that is stored has to come out again.
 test-notebooks: $(INSTALLED)
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env \
-		--nbval-sanitize-with notebooks/sanitize.cfg \
-		-o filterwarnings= notebooks
+	$(call timed,notebooks,TQDM_DISABLE=1 $(PYTEST) --dist loadfile --nbval --nbval-current-env \
+		--nbval-sanitize-with notebooks/sanitize.cfg -o filterwarnings= notebooks)
+
+test-python: $(INSTALLED)
+	$(call timed,tests,$(PYTEST) --dist worksteal tests)
 
 serve: book
 	$(BIN)/python -m http.server --bind localhost --directory $(HTML) $(PORT)
+
+lab: $(BIN)/jupyter-lab
+	$(BIN)/jupyter-lab notebooks
+
+# Beside the pinned environment, and with its versions.
+$(BIN)/jupyter-lab: | $(INSTALLED)
+	$(BIN)/pip install --constraint requirements.txt $(JUPYTERLAB)
 
 pocket-model: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket_model.py

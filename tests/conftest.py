@@ -1,10 +1,16 @@
-"""What every test run shares: one thread, no screen, no clock in the property tests."""
+"""What every test run shares: checked shapes, one thread, no screen, no clock in property tests."""
 
 import signal
 
+import jaxtyping
 import matplotlib
 import torch
 from hypothesis import HealthCheck, settings
+
+# Before anything imports the package. `JAXTYPING_DISABLE=1` shows what the checks cost.
+jaxtyping.install_import_hook("transformer_lite", "beartype.beartype")
+# It installs what Colab has: only where it is named.
+collect_ignore = ["colab"]
 
 matplotlib.use("Agg")
 # Models of this size are fastest on one thread, and give the same bits on every machine with one.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browsing import reader, serve  # noqa: F401 - fixtures for the tests of this folder
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("book", "bookbuild", "notebooks", "transformer_lite", "_config.yml")
@@ -23,10 +24,12 @@ def site() -> Path:
     """The folder of the site that `make book` makes, made here where it is out of date."""
     folder = ROOT / "_build" / "html"
     complete = folder / ".complete"
-    if not complete.exists() or complete.stat().st_mtime < _newest_source():
-        command = [sys.executable, "-m", "bookbuild", "book"]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, f"the site does not build:\n{result.stderr[-4000:]}"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.parent / "site.lock"):  # one of several workers makes it
+        if not complete.exists() or complete.stat().st_mtime < _newest_source():
+            command = [sys.executable, "-m", "bookbuild", "book"]
+            result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert result.returncode == 0, f"the site does not build:\n{result.stderr[-4000:]}"
     return folder
 
 
