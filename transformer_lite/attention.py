@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 from transformer_lite.checks import check_share
 from transformer_lite.masks import masked_softmax
-from transformer_lite.scope import AttentionRecord, KeysValues, Layout, Scope
-
-__all__ = ["AttentionRecord", "MultiHeadAttention", "scaled_dot_product_attention"]
+from transformer_lite.scope import KeysValues, Layout, Scope
 
 
 def scaled_dot_product_attention(

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.attention import AttentionRecord
 from transformer_lite.checks import check_one_of
 from transformer_lite.data import EOS, SPECIALS, Example, collate, target_labels
 from transformer_lite.data.subword import WORD_START
 from transformer_lite.evaluation import decode_all
 from transformer_lite.runs import checkpoint, model_folder
 from transformer_lite.runs.checkpoint import SavedModel
+from transformer_lite.scope import AttentionRecord
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from transformer_lite.attention import (
-    AttentionRecord,
     MultiHeadAttention,
     scaled_dot_product_attention,
 )
 from transformer_lite.masks import causal_mask, padding_mask
-from transformer_lite.scope import Layout, Scope
+from transformer_lite.scope import AttentionRecord, Layout, Scope
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 SHAPES = {"batch": st.integers(1, 3), "length": st.integers(1, 5), "size": st.integers(1, 5)}

@@ -210,7 +210,7 @@ def test_the_past_alone_has_a_gradient(kind: str) -> None:
 
 
 def assert_rows_are_whole(kind: str, weights: Tensor) -> None:
-    """Rows sum to one. A window may stand outside its source, and a Gaussian lessens weights."""
+    """Rows sum to one. A window may stand outside its source; a Gaussian takes some."""
     sums = weights.sum(-1)
     if "monotonic window" in kind:
         assert_same(sums, sums.round())

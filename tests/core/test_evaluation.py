@@ -6,8 +6,7 @@ import torch
 from every_model import BOS, EOS, SOURCE_VOCAB, TARGET_VOCAB, Model, build
 from torch import Tensor, nn
 
-from transformer_lite import evaluation
-from transformer_lite.attention import AttentionRecord
+from transformer_lite import AttentionRecord, evaluation
 from transformer_lite.data.batching import Example, collate
 from transformer_lite.decoding import beam, greedy
 from transformer_lite.evaluation import (

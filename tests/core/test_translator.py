@@ -7,8 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from transformer_lite import Seq2Seq, Seq2SeqConfig, Transformer, TransformerConfig, Translator
-from transformer_lite.attention import AttentionRecord
+from transformer_lite import (
+    AttentionRecord,
+    Seq2Seq,
+    Seq2SeqConfig,
+    Transformer,
+    TransformerConfig,
+    Translator,
+)
 from transformer_lite.data import SubwordTokenizer, WordTokenizer
 from transformer_lite.decoding import Hypothesis
 from transformer_lite.evaluation import longest_translation

@@ -96,7 +96,7 @@ def local_by_masked_fill(weights: Tensor, centre: Tensor, radius: int) -> Tensor
 
 def local_by_package(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
     distance = (torch.arange(weights.shape[1]) - centre[:, None])[:, None]
-    local = PredictiveWindow(1, radius).lessen(weights[:, None], distance)
+    local = PredictiveWindow(1, radius).reweight(weights[:, None], distance)
     return (local * (distance.abs() <= radius))[:, 0]
 
 

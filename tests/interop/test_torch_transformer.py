@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from transformer_lite.attention import AttentionRecord
+from transformer_lite import AttentionRecord
 from transformer_lite.interop import from_torch
 from transformer_lite.masks import causal_mask, padding_mask
 from transformer_lite.scope import Scope

@@ -11,7 +11,6 @@ import torch
 
 from transformer_lite import Seq2Seq, Seq2SeqConfig, Transformer, TransformerConfig
 from transformer_lite.attention import (
-    AttentionRecord,
     MultiHeadAttention,
     scaled_dot_product_attention,
 )
@@ -19,7 +18,7 @@ from transformer_lite.decoding import beam, greedy
 from transformer_lite.fast import FastTransformer
 from transformer_lite.masks import padding_mask
 from transformer_lite.model import SequenceModel
-from transformer_lite.scope import Scope
+from transformer_lite.scope import AttentionRecord, Scope
 from transformer_lite.scores import DotScore, LocationScore, ScaledDotScore
 
 MODELS: dict[str, SequenceModel[Any, Any]] = {

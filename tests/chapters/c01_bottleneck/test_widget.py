@@ -101,7 +101,7 @@ def test_half_a_percent_is_not_rounded_away(share: float, words: str) -> None:
 )
 def test_another_run_does_not_stand_in(made_up: dict[str, Any], name: str, other: object) -> None:
     made_up["runs"][1][name] = other
-    with pytest.raises(ValueError, match=r"no stored run has .*hidden=128; `python benchmarks/"):
+    with pytest.raises(ValueError, match=r"of a stored run, .*hidden=128; `python benchm"):
         BottleneckExplorer(made_up)
 
 

@@ -10,7 +10,7 @@ import torch
 from traitlets import TraitError
 from untrained import TEXTS, make_decoder
 
-from transformer_lite import Seq2Seq
+from transformer_lite import AttentionRecord, Seq2Seq
 from transformer_lite.chapters.c02_additive_attention.recording import MOST_STEPS
 from transformer_lite.chapters.c02_additive_attention.step import Step
 from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
@@ -34,7 +34,8 @@ def replay(model: Seq2Seq, ids: list[int], count: int) -> list[tuple[Any, Any]]:
     state = model.start(model.encode(source, source > 0))
     token, said = torch.tensor([BOS]), []
     for _ in range(count):
-        logits, state, record = model.step(state, token, need_weights=True)
+        record = AttentionRecord()
+        logits, state = model.step(state, token, record)
         said.append((record["decoder.0.cross"][0, 0, 0], logits[0].softmax(-1)))
         token = logits.argmax(-1)
     return said
