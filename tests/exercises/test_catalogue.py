@@ -15,7 +15,7 @@ from transformer_lite.exercises import check
 from transformer_lite.exercises.catalogue import discover, find
 from transformer_lite.exercises.checking import TOLERANCE, examine
 from transformer_lite.exercises.comparing import describe_case, difference, same
-from transformer_lite.exercises.exercise import Arguments, Exercise
+from transformer_lite.exercises.exercise import Arguments, Exercise, shared_messages
 from transformer_lite.exercises.verdict import WIDTH
 
 EXERCISES = discover()
@@ -163,7 +163,8 @@ def fragments(answer: Callable[..., Any]) -> set[str]:
 
 @every_exercise
 def test_no_message_holds_a_piece_of_a_solution(exercise: Exercise) -> None:
-    messages = [*exercise.texts.mistakes.values(), *exercise.texts.hints, exercise.texts.task]
+    texts = exercise.texts
+    messages = [*texts.mistakes.values(), *shared_messages().values(), *texts.hints, texts.task]
     messages += [
         str(check(exercise.name, wrong))
         for wrong in (lambda *_: torch.zeros(7), lambda *_: 3.5, lambda *_: [1])

@@ -537,7 +537,7 @@ def test_hints_come_one_at_a_time(
     monkeypatch.setattr(hints, "_asked", Counter())
     texts = SHIFT.texts.hints
     for number in range(1, len(texts) + 3):
-        hint("shift-right")
+        hint("shift-right" if number % 2 else "shift_right")
         said = " ".join(capsys.readouterr().out.split())
         assert [text in said for text in texts] == [k < number for k in range(len(texts))]
         assert f"Hint {min(number, len(texts))} of {len(texts)}: " in said

@@ -1,6 +1,7 @@
 """Answers to the exercises of chapter 01, right and wrong, as readers would write them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 Rows = list[list[int]]
 Weights = dict[str, Tensor]
+Map = Callable[[Tensor], Tensor]
 
 
 def shift_by_cat(target: Tensor, bos: int) -> Tensor:
@@ -50,11 +52,13 @@ def last_by_mask(outputs: Tensor, lengths: Tensor) -> Tensor:
     return outputs.masked_fill(~is_last[:, :, None], 0.0).sum(1)
 
 
-def gru_by_chunks(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+def gru_by_chunks(
+    x: Tensor, h: Tensor, weights: Weights, gate: Map = torch.sigmoid, squash: Map = torch.tanh
+) -> Tensor:
     i_r, i_z, i_n = F.linear(x, weights["weight_ih"], weights["bias_ih"]).chunk(3, -1)
     h_r, h_z, h_n = F.linear(h, weights["weight_hh"], weights["bias_hh"]).chunk(3, -1)
-    r, z = torch.sigmoid(i_r + h_r), torch.sigmoid(i_z + h_z)
-    return (1 - z) * torch.tanh(i_n + r * h_n) + z * h
+    r, z = gate(i_r + h_r), gate(i_z + h_z)
+    return (1 - z) * squash(i_n + r * h_n) + z * h
 
 
 def gru_by_torch(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
@@ -89,6 +93,10 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
 # ---- Mistakes as readers write them
 
 
+def cut(row: list[int], eos: int) -> list[int]:
+    return row[: row.index(eos)] if eos in row else row
+
+
 def untransposed(logits: Tensor, target: Tensor, pad: int) -> Tensor:
     return F.cross_entropy(logits, target, ignore_index=pad)
 
@@ -103,57 +111,8 @@ def padding_kept(logits: Tensor, target: Tensor, pad: int) -> Tensor:
     return F.cross_entropy(logits[keep], target[keep])
 
 
-def over_the_longer(predicted: Rows, reference: Rows, eos: int) -> float:
-    hits = total = 0
-    for p, r in zip(predicted, reference, strict=True):
-        p = p[: p.index(eos)] if eos in p else p
-        hits += sum(a == b for a, b in zip(p, r, strict=False))
-        total += max(len(p), len(r))
-    return hits / total
-
-
-def eos_kept(predicted: Rows, reference: Rows, eos: int) -> float:
-    cut = [p[: p.index(eos) + 1] if eos in p else p for p in predicted]
-    return sum(p == r for p, r in zip(cut, reference, strict=True)) / len(reference)
-
-
 def not_stacked(outputs: Tensor, lengths: Tensor) -> list[Tensor]:
     return [row[length - 1] for row, length in zip(outputs, lengths, strict=True)]
-
-
-# ---- Symptoms: wrong in a way that no row computes
-
-
-def two_tokens_past_the_end(outputs: Tensor, lengths: Tensor) -> Tensor:
-    width = outputs.shape[1]
-    return outputs[torch.arange(len(outputs)), (lengths + 1).clamp(max=width - 1)] * 0.5
-
-
-def shared_scale(outputs: Tensor, lengths: Tensor) -> Tensor:
-    last = last_by_index(outputs, lengths)
-    return last / last.abs().max()
-
-
-def shifted_down(target: Tensor, bos: int) -> Tensor:
-    return torch.cat([torch.full_like(target[:1], bos), target[:-1]])
-
-
-def gated_by_mates(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
-    return gru_by_chunks(x, h, weights).softmax(0)
-
-
-def half_of_the_loss_of_all(logits: Tensor, target: Tensor, pad: int) -> Tensor:
-    return F.cross_entropy(logits.flatten(0, 1), target.flatten()) / 2
-
-
-def of_scores(scores: Tensor, target: Tensor, pad: int) -> Tensor:
-    right = scores.gather(2, target[:, :, None])[:, :, 0]
-    return -right[target != pad].mean()
-
-
-def rows_of_equal_length(predicted: Rows, reference: Rows, eos: int) -> float:
-    pairs = zip(predicted, reference, strict=True)
-    return sum(len(p) == len(r) + 1 for p, r in pairs) / len(reference)
 
 
 def random_state(outputs: Tensor, lengths: Tensor) -> Tensor:
@@ -205,19 +164,6 @@ def gru_as_chung(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     return (1 - z) * h + z * torch.tanh(i_n + (r * h) @ w_n.T + b_n)
 
 
-def gru_with(
-    gate: Callable[[Tensor], Tensor] = torch.sigmoid,
-    squash: Callable[[Tensor], Tensor] = torch.tanh,
-) -> Callable[..., Tensor]:
-    def step(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
-        i_r, i_z, i_n = F.linear(x, weights["weight_ih"], weights["bias_ih"]).chunk(3, -1)
-        h_r, h_z, h_n = F.linear(h, weights["weight_hh"], weights["bias_hh"]).chunk(3, -1)
-        r, z = gate(i_r + h_r), gate(i_z + h_z)
-        return (1 - z) * squash(i_n + r * h_n) + z * h
-
-    return step
-
-
 def gru_with_views(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     viewed = {
         name: value.view(value.shape[1], -1).T if value.ndim == 2 else value
@@ -234,8 +180,39 @@ def loss_of_all_with_padding_at(level: float) -> Callable[..., Tensor]:
     return loss
 
 
-def cut(row: list[int], eos: int) -> list[int]:
-    return row[: row.index(eos)] if eos in row else row
+# ---- Symptoms: wrong in a way that no row computes
+
+
+def two_tokens_past_the_end(outputs: Tensor, lengths: Tensor) -> Tensor:
+    width = outputs.shape[1]
+    return outputs[torch.arange(len(outputs)), (lengths + 1).clamp(max=width - 1)] * 0.5
+
+
+def shared_scale(outputs: Tensor, lengths: Tensor) -> Tensor:
+    last = last_by_index(outputs, lengths)
+    return last / last.abs().max()
+
+
+def shifted_down(target: Tensor, bos: int) -> Tensor:
+    return torch.cat([torch.full_like(target[:1], bos), target[:-1]])
+
+
+def gated_by_mates(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+    return gru_by_chunks(x, h, weights).softmax(0)
+
+
+def half_of_the_loss_of_all(logits: Tensor, target: Tensor, pad: int) -> Tensor:
+    return F.cross_entropy(logits.flatten(0, 1), target.flatten()) / 2
+
+
+def of_scores(scores: Tensor, target: Tensor, pad: int) -> Tensor:
+    right = scores.gather(2, target[:, :, None])[:, :, 0]
+    return -right[target != pad].mean()
+
+
+def rows_of_equal_length(predicted: Rows, reference: Rows, eos: int) -> float:
+    pairs = zip(predicted, reference, strict=True)
+    return sum(len(p) == len(r) + 1 for p, r in pairs) / len(reference)
 
 
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
@@ -251,21 +228,25 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ),
     ("exact-match", share_of(lambda p, r, eos: eos in p and cut(p, eos) == r), "needs-eos"),
     ("exact-match", share_of(lambda p, r, eos: p[:-1] == r), "needs-eos"),
+    (
+        "exact-match",
+        share_of(lambda p, r, eos: (p[: p.index(eos) + 1] if eos in p else p) == r),
+        "keeps-eos",
+    ),
+    ("exact-match", share_of_tokens(lambda p, r: max(len(p), len(r))), "token-accuracy"),
     ("exact-match", share_of_tokens(lambda p, r: min(len(p), len(r))), "token-accuracy"),
     ("exact-match", share_of_tokens(lambda p, r: len(p)), "token-accuracy"),
     ("exact-match", match_in_any_place, None),
     ("exact-match", lambda *case: round(match_by_index(*case), 2), None),
     ("gru-step", gru_as_chung, "update-inverted"),
-    ("gru-step", gru_with(gate=torch.clone), "wrong-function"),
-    ("gru-step", gru_with(squash=torch.relu), "wrong-function"),
+    ("gru-step", partial(gru_by_chunks, gate=torch.clone), "wrong-function"),
+    ("gru-step", partial(gru_by_chunks, squash=torch.relu), "wrong-function"),
     ("gru-step", gru_with_views, "view-for-transpose"),
     ("masked-loss", loss_of_all_with_padding_at(0.0), "reads-padding"),
     ("masked-loss", loss_of_all_with_padding_at(-1e9), "reads-padding"),
     ("masked-loss", untransposed, "not-transposed"),
     ("masked-loss", viewed, "view-for-transpose"),
     ("masked-loss", padding_kept, "inverted-mask"),
-    ("exact-match", over_the_longer, "token-accuracy"),
-    ("exact-match", eos_kept, "keeps-eos"),
     ("last-state", not_stacked, "list-not-tensor"),
     (
         "last-state",

@@ -240,6 +240,8 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
 NAMES = {
     "key": "query",
     "keys": "query",
+    "step": "position",
+    "position": "step",
     "radius": "deviation",
     "deviation": "radius",
 }

@@ -81,8 +81,7 @@ def exact_match(predicted: Rows, reference: Rows, eos: int) -> float:
     return right / len(reference)
 
 
-# What a model writes that is right or wrong in this way, from the words of the reference, `eos` and
-# a token that is not among them.
+# What a model writes, from the words of the reference, `eos` and a token that is not among them.
 WRITTEN: dict[str, Callable[[list[int], int, int], list[int]]] = {
     "right": lambda words, eos, noise: [*words, eos],
     "right, then noise": lambda words, eos, noise: [*words, eos, noise],
@@ -125,7 +124,7 @@ def _wrong_match(
     points: str = "all right",
     scale: str = "share",
 ) -> float:
-    """Cuts elsewhere, lets references end with `eos`, counts or scales other than asked."""
+    """Cuts elsewhere, closes references with `eos`, counts or scales otherwise than asked."""
 
     def end(row: list[int]) -> int:
         if eos not in row or cut == "nowhere":
@@ -139,10 +138,10 @@ def _wrong_match(
         hits = sum(a == b for a, b in zip(ours, theirs, strict=False))
         gain, most = {
             "all right": (ours == theirs, 1),
-            "tokens": (hits, len(theirs)),
-            "tokens of the longer": (hits, max(len(ours), len(theirs))),
-            "tokens of the shorter": (hits, min(len(ours), len(theirs))),
-            "tokens written": (hits, len(ours)),
+            "per wanted": (hits, len(theirs)),
+            "per longer": (hits, max(len(ours), len(theirs))),
+            "per shorter": (hits, min(len(ours), len(theirs))),
+            "per written": (hits, len(ours)),
             "shares": (hits / len(theirs), 1),
             "beginning": (ours[: len(theirs)] == theirs, 1),
             "shorter": (hits == min(len(ours), len(theirs)), 1),
@@ -160,13 +159,7 @@ EXACT_MATCH = Exercise(
     {
         "token-accuracy": [
             {"points": points, "cut": cut}
-            for points in (
-                "tokens",
-                "tokens of the longer",
-                "tokens of the shorter",
-                "tokens written",
-                "shares",
-            )
+            for points in ("per wanted", "per longer", "per shorter", "per written", "shares")
             for cut in ("first", "nowhere")
         ],
         "keeps-eos": [{"cut": "behind"}],
