@@ -7,26 +7,22 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import answers_additive
-import answers_bottleneck
-import answers_scoring
 import pytest
 import torch
+from loading import load_all
 
 from transformer_lite.exercises import check
-from transformer_lite.exercises.catalogue import discover
+from transformer_lite.exercises.catalogue import discover, find
 from transformer_lite.exercises.checking import TOLERANCE, examine
-from transformer_lite.exercises.comparing import difference, same
-from transformer_lite.exercises.exercise import Arguments, Exercise
+from transformer_lite.exercises.comparing import describe_case, difference, same
+from transformer_lite.exercises.exercise import Arguments, Exercise, shared_messages
 from transformer_lite.exercises.verdict import WIDTH
 
 EXERCISES = discover()
 
-RIGHT: dict[str, list[Callable[..., Any]]] = {
-    **answers_bottleneck.RIGHT,
-    **answers_additive.RIGHT,
-    **answers_scoring.RIGHT,
-}
+ANSWERS = load_all("answers").values()
+RIGHT = {name: right for answers in ANSWERS for name, right in answers.RIGHT.items()}
+NAMED = [row for answers in ANSWERS for row in answers.NAMED]
 
 WRONG = [
     pytest.param(exercise, misconception, answer, id=f"{name}-{misconception}-{number}")
@@ -99,6 +95,27 @@ def test_each_wrong_answer_has_its_own_diagnosis(
     assert got is None or difference(exercise.reference(*verdict.case), got, TOLERANCE)
 
 
+@pytest.mark.parametrize(("name", "answer", "misconception"), NAMED)
+def test_each_wrong_answer_of_a_reader_is_named(
+    name: str, answer: Callable[..., Any], misconception: str | None
+) -> None:
+    verdict = check(name, answer)
+    assert not verdict.passed
+    assert verdict.misconception == misconception, verdict
+    exercise, case = find(name), verdict.case
+    assert case is not None
+    assert describe_case(exercise.parameters, case) in verdict.message
+    for symptom in exercise.symptoms:
+        if symptom.misconception == misconception:
+            assert symptom.shows(case, answer(*case), answer), verdict
+
+
+@every_exercise
+def test_every_symptom_has_an_answer_that_shows_it(exercise: Exercise) -> None:
+    shown = {misconception for name, _, misconception in NAMED if name == exercise.name}
+    assert {symptom.misconception for symptom in exercise.symptoms} <= shown
+
+
 @every_exercise
 def test_every_misconception_has_its_text_and_every_text_its_misconception(
     exercise: Exercise,
@@ -146,7 +163,8 @@ def fragments(answer: Callable[..., Any]) -> set[str]:
 
 @every_exercise
 def test_no_message_holds_a_piece_of_a_solution(exercise: Exercise) -> None:
-    messages = [*exercise.texts.mistakes.values(), *exercise.texts.hints, exercise.texts.task]
+    texts = exercise.texts
+    messages = [*texts.mistakes.values(), *shared_messages().values(), *texts.hints, texts.task]
     messages += [
         str(check(exercise.name, wrong))
         for wrong in (lambda *_: torch.zeros(7), lambda *_: 3.5, lambda *_: [1])

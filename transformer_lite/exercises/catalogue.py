@@ -33,13 +33,13 @@ def discover() -> dict[str, Exercise]:
 
 
 def find(name: object) -> Exercise:
-    """The exercise of this name.
+    """The exercise of this name, with hyphens or as its function is called.
 
     Raises:
         ValueError: there is none; the message lists those there are.
     """
     exercises = discover()
-    exercise = exercises.get(name) if isinstance(name, str) else None
+    exercise = exercises.get(name.replace("_", "-")) if isinstance(name, str) else None
     if exercise is None:
         names = ", ".join(f'"{known}"' for known in exercises)
         came = f'"{name}"' if isinstance(name, str) else f"an object of type {type(name).__name__}"

@@ -80,7 +80,7 @@ class _Trial:
             where = line or "a line inside compiled code"
             return f"it had not finished when time was up; it was at {where}"
         if error is not None:
-            return f"it raised {_error_text(error)}" + (f" at {line}" if line else "")
+            return f"it raised {type(error).__name__}{f' at {line}' if line else ''}{_text(error)}"
         return difference(self.expected, self.outcome.value, TOLERANCE)
 
     @property
@@ -160,7 +160,7 @@ def _judge(exercise: Exercise, trials: list[_Trial], runner: Runner) -> Verdict:
         return _failed(exercise, trial, exercise.message(misconception), misconception)
     # An error hides what the other cases would tell, so it is named first.
     first = next((trial for trial in wrong if trial.outcome.error), wrong[0])
-    return _failed(exercise, first, f"{len(wrong)} of {len(trials)} cases are not right.")
+    return _failed(exercise, first, f"right on {len(trials) - len(wrong)} of {len(trials)} cases.")
 
 
 def _misconception(
@@ -181,9 +181,14 @@ def _misconception(
             raise RuntimeError("no result")
         return outcome.value
 
+    shaped = [trial for trial in wrong if trial.has_right_shape]
+    # Asked again, the function may raise or return nonsense: that shows nothing.
+    for trial in shaped:
+        with contextlib.suppress(Exception):
+            if difference(trial.outcome.value, ask(*trial.arguments), TOLERANCE):
+                return "not-repeatable", trial
     for symptom in exercise.symptoms:
-        for trial in filter(lambda trial: trial.has_right_shape, wrong):
-            # Asked again, the function may raise or return nonsense: that shows nothing.
+        for trial in shaped:
             with contextlib.suppress(Exception):
                 if symptom.shows(trial.arguments, trial.outcome.value, ask):
                     return symptom.misconception, trial
@@ -225,8 +230,9 @@ def _join(*paragraphs: str) -> str:
     return "\n".join(filter(None, paragraphs))
 
 
-def _error_text(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
+    """What an error says, behind a colon and ready for a full stop; empty where it says nothing."""
     try:
-        return shorten(f"{type(error).__name__}: {error}".removesuffix(": "))
+        return shorten(f": {error}").removesuffix(".").removesuffix(":")
     except Exception:  # an error whose own text fails
-        return type(error).__name__
+        return ""

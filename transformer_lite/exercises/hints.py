@@ -17,9 +17,14 @@ def hint(name: str) -> None:
     Raises:
         ValueError: there is no exercise of this name; the message lists all names.
     """
-    hints = find(name).texts.hints
-    _asked[name] += 1
-    for number, text in enumerate(hints[: _asked[name]], 1):
+    exercise = find(name)
+    hints = exercise.texts.hints
+    if not hints:
+        print(wrap("This exercise has no hints yet. What `check` finds is named in its verdict."))
+        return
+    _asked[exercise.name] += 1
+    asked = _asked[exercise.name]
+    for number, text in enumerate(hints[:asked], 1):
         print(wrap(f"Hint {number} of {len(hints)}: {text}"))
-    if _asked[name] > len(hints):
+    if asked > len(hints):
         print(wrap("There are no more hints. Check what you have: the verdict says what is wrong."))

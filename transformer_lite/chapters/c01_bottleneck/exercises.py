@@ -40,6 +40,7 @@ def _wrong_shift(target: Tensor, bos: int, parts: str, cut: bool = True) -> Tens
     """The named parts beside each other, as many columns as the target has."""
     columns = {
         "bos": torch.full_like(target[:, :1], bos),
+        "zero": torch.zeros_like(target[:, :1]),
         "one": torch.ones_like(target[:, :1]),
         "first": target[:, :1],
         "last": target[:, -1:],
@@ -63,7 +64,7 @@ SHIFT_RIGHT = Exercise(
         "bos-missing": [{"parts": "body"}],
         "eos-kept": [{"parts": "bos all", "cut": False}],
         "first-token-lost": [{"parts": "bos rest"}],
-        "bos-fixed": [{"parts": "one body"}],
+        "bos-fixed": [{"parts": "zero body"}, {"parts": "one body"}],
     },
     (batch_mixing(1),),
 )
@@ -80,39 +81,38 @@ def exact_match(predicted: Rows, reference: Rows, eos: int) -> float:
     return right / len(reference)
 
 
+# What a model writes, from the words of the reference, `eos` and a token that is not among them.
+WRITTEN: dict[str, Callable[[list[int], int, int], list[int]]] = {
+    "right": lambda words, eos, noise: [*words, eos],
+    "right, then noise": lambda words, eos, noise: [*words, eos, noise],
+    "right, then noise with eos": lambda words, eos, noise: [*words, eos, noise, eos],
+    "one wrong": lambda words, eos, noise: [*words[:-1], 40, eos, words[-1]],
+    "too long": lambda words, eos, noise: [*words, noise, eos],
+    "too short": lambda words, eos, noise: [*words[:-1], eos, words[-1], eos],
+    "never ends": lambda words, eos, noise: [*words, noise, words[0], words[1]],
+    "other order": lambda words, eos, noise: [*words[::-1], eos],
+    "nothing": lambda words, eos, noise: [eos, *words],
+    "right, stopped by the limit": lambda words, eos, noise: words,
+    "first wrong": lambda words, eos, noise: [40, *words[1:], eos],
+}
+
+
 def _match_cases(generator: torch.Generator) -> Iterator[Arguments]:
     """Each way to be right or wrong beside a right sentence, then all of them mixed."""
-
-    def pair(kind: str, eos: int) -> tuple[list[int], list[int]]:
-        """What a model that is right or wrong in this way writes, and the reference."""
-        length = int(torch.randint(4, 7, (), generator=generator))
-        *words, noise = (torch.randperm(20, generator=generator)[:length] + 10).tolist()
-        written = {
-            "right": [*words, eos],
-            "right, then noise": [*words, eos, noise],
-            "right, then noise with eos": [*words, eos, noise, eos],
-            "right, stopped by the limit": words,
-            "one wrong": [*words[:-1], 40, eos, words[-1]],
-            "first wrong": [40, *words[1:], eos],
-            "too long": [*words, noise, eos],
-            "too short": [*words[:-1], eos, words[-1], eos],
-            "never ends": [*words, noise, words[0], words[1]],
-            "nothing": [eos, *words],
-            "other order": [*words[::-1], eos],
-        }
-        return written[kind], words
-
-    kinds = [
-        "right, then noise", "right, then noise with eos", "one wrong", "too long", "too short",
-        "never ends", "other order", "nothing", "right, stopped by the limit", "first wrong",
-    ]  # fmt: skip
-    batches = [(["right", kind], EOS) for kind in kinds]
-    batches += [(kinds, EOS), (["one wrong", "nothing", "too long"], EOS)]
+    kinds = [*WRITTEN][1:]
+    batches = [(["right", kind], EOS) for kind in kinds] + [(kinds, EOS)]
     # An id of `eos` that is neither the usual one nor smaller than every other.
-    batches += [([*kinds[2:5], "right, then noise"], 35)]
+    batches += [(["right, then noise", "nothing", "too long"], 35)]
     for batch, eos in batches:
-        predicted, reference = zip(*(pair(kind, eos) for kind in batch), strict=True)
-        yield list(predicted), list(reference), eos
+        predicted, reference = [], []
+        for kind in batch:
+            length = int(torch.randint(4, 7, (), generator=generator))
+            *words, noise = (torch.randperm(20, generator=generator)[:length] + 10).tolist()
+            predicted.append(WRITTEN[kind](words, eos, noise))
+            reference.append(words)
+        yield predicted, reference, eos
+    # The last batch once more: a right sentence in another place is wrong.
+    yield predicted, reference[::-1], eos
 
 
 def _wrong_match(
@@ -124,7 +124,7 @@ def _wrong_match(
     points: str = "all right",
     scale: str = "share",
 ) -> float:
-    """Cuts elsewhere, lets references end with `eos`, counts or scales other than asked."""
+    """Cuts elsewhere, closes references with `eos`, counts or scales otherwise than asked."""
 
     def end(row: list[int]) -> int:
         if eos not in row or cut == "nowhere":
@@ -134,12 +134,14 @@ def _wrong_match(
 
     got = possible = 0.0
     for row, wanted in zip(predicted, reference, strict=True):
-        ours, theirs = row[: end(row)], [*wanted, *[eos] * closed]
-        hits = sum(map(int.__eq__, ours, theirs))
+        ours, theirs = row[: end(row)], [*wanted, eos] if closed else wanted
+        hits = sum(a == b for a, b in zip(ours, theirs, strict=False))
         gain, most = {
             "all right": (ours == theirs, 1),
-            "tokens": (hits, len(theirs)),
-            "tokens of the longer": (hits, max(len(ours), len(theirs))),
+            "per wanted": (hits, len(theirs)),
+            "per longer": (hits, max(len(ours), len(theirs))),
+            "per shorter": (hits, min(len(ours), len(theirs))),
+            "per written": (hits, len(ours)),
             "shares": (hits / len(theirs), 1),
             "beginning": (ours[: len(theirs)] == theirs, 1),
             "shorter": (hits == min(len(ours), len(theirs)), 1),
@@ -157,11 +159,11 @@ EXACT_MATCH = Exercise(
     {
         "token-accuracy": [
             {"points": points, "cut": cut}
-            for points in ("tokens", "tokens of the longer", "shares")
+            for points in ("per wanted", "per longer", "per shorter", "per written", "shares")
             for cut in ("first", "nowhere")
         ],
-        "keeps-eos": [{"cut": "behind"}, {"cut": "behind", "closed": True}],
-        "not-cut": [{"cut": "nowhere", "closed": True}],
+        "keeps-eos": [{"cut": "behind"}],
+        "needs-eos": [{"cut": "behind", "closed": True}, {"cut": "nowhere", "closed": True}],
         "cut-at-last-eos": [{"cut": "last"}],
         "prefix-only": [{"points": "beginning"}, {"points": "beginning", "cut": "nowhere"}],
         "shorter-decides": [{"points": "shorter"}],
@@ -181,9 +183,7 @@ EXACT_MATCH = Exercise(
 
 def last_state(outputs: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
     """The output at the last real token of every sentence."""
-    positions = torch.arange(outputs.shape[1])
-    is_last = positions[None, :] == lengths[:, None] - 1
-    return outputs.masked_fill(~is_last[:, :, None], 0.0).sum(1)
+    return torch.stack([row[n - 1] for row, n in zip(outputs, lengths, strict=True)])
 
 
 def _state_cases(generator: torch.Generator) -> Iterator[Arguments]:
@@ -203,7 +203,7 @@ def _is_real(outputs: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _wrong_state(
-    outputs: Tensor, lengths: Tensor, at: str = "", every_row: bool = False, mask: str = "right"
+    outputs: Tensor, lengths: Tensor, at: str, every_row: bool = False, mask: str = "right"
 ) -> Tensor:
     """The outputs at other positions; or the mean or sum over all positions in a mask."""
     size = outputs.shape[1]
@@ -256,7 +256,7 @@ LAST_STATE = Exercise(
 def gru_step(
     x: Float[Tensor, "B E"], h: Float[Tensor, "B D"], weights: Weights
 ) -> Float[Tensor, "B D"]:
-    """The next state; weights in the layout of `torch.nn.GRUCell` (reset, update, new).
+    """The next state; weights in the layout of `torch.nn.GRUCell` (reset, update, proposal).
 
     Source: Cho et al. 2014, equations 5 to 8, with the reset gate where PyTorch has it, behind the
     linear map.
@@ -269,8 +269,8 @@ def gru_step(
         reset = 1 / (1 + torch.exp(-from_input[:width] - from_state[:width]))
         middle = slice(width, 2 * width)
         keep = 1 / (1 + torch.exp(-from_input[middle] - from_state[middle]))
-        new = torch.tanh(from_input[2 * width :] + reset * from_state[2 * width :])
-        rows.append(new + keep * (state - new))
+        proposal = torch.tanh(from_input[2 * width :] + reset * from_state[2 * width :])
+        rows.append(proposal + keep * (state - proposal))
     return torch.stack(rows)
 
 
@@ -294,34 +294,35 @@ def _wrong_gru(
     x: Tensor,
     h: Tensor,
     weights: Weights,
-    order: str = "run",
-    without: str = "",
+    turn: str = "transpose",
+    order: str = "rup",
+    without: tuple[str, ...] = (),
     sigmoid: Map = torch.sigmoid,
     tanh: Map = torch.tanh,
     reset_on: str = "map of the state",
     blend: str = "keep",
 ) -> Tensor:
-    """Blocks in another `order` (r, u, n), biases left `without`, gates that act elsewhere."""
+    """Weights turned by `view`, blocks in another `order`, biases or gates that act elsewhere."""
     bias_x, bias_h = (weights[f"bias_{side}"] * (side not in without) for side in ("ih", "hh"))
-    from_x = (x @ weights["weight_ih"].T + bias_x).chunk(3, dim=1)
-    from_h = (h @ weights["weight_hh"].T + bias_h).chunk(3, dim=1)
-    r, u, n = map(order.index, "run")
+    from_x = (x @ turned(weights["weight_ih"][None], turn)[0] + bias_x).chunk(3, dim=1)
+    from_h = (h @ turned(weights["weight_hh"][None], turn)[0] + bias_h).chunk(3, dim=1)
+    r, u, p = map(order.index, "rup")
     reset, update = sigmoid(from_x[r] + from_h[r]), sigmoid(from_x[u] + from_h[u])
-    matrix, bias = weights["weight_hh"].chunk(3)[n], bias_h.chunk(3)[n]
-    new = tanh(
+    matrix, bias = weights["weight_hh"].chunk(3)[p], bias_h.chunk(3)[p]
+    proposal = tanh(
         {
-            "map of the state": from_x[n] + reset * from_h[n],
-            "state": from_x[n] + (reset * h) @ matrix.T + bias,
-            "product": from_x[n] + reset * (h @ matrix.T) + bias,
-            "everything": reset * (from_x[n] + from_h[n]),
-            "nothing": from_x[n] + from_h[n],
+            "map of the state": from_x[p] + reset * from_h[p],
+            "state": from_x[p] + (reset * h) @ matrix.T + bias,
+            "product": from_x[p] + reset * (h @ matrix.T) + bias,
+            "everything": reset * (from_x[p] + from_h[p]),
+            "nothing": from_x[p] + from_h[p],
         }[reset_on]
     )
     return {
-        "keep": update * h + (1 - update) * new,
-        "replace": (1 - update) * h + update * new,
-        "weakened": (1 - update) * new,
-        "new": new,
+        "keep": update * h + (1 - update) * proposal,
+        "replace": (1 - update) * h + update * proposal,
+        "weakened": (1 - update) * proposal,
+        "lose": proposal,
     }[blend]
 
 
@@ -330,14 +331,17 @@ GRU_STEP = Exercise(
     _gru_cases,
     _wrong_gru,
     {
-        "gates-in-wrong-order": [{"order": order} for order in ("rnu", "urn", "unr", "nru", "nur")],
+        "view-for-transpose": [{"turn": "view"}],
+        "gates-in-wrong-order": [{"order": order} for order in ("rpu", "urp", "upr", "pru", "pur")],
         "reset-before-linear": [{"reset_on": "state"}],
-        "bias-outside-reset": [{"reset_on": "product"}],
-        "reset-misplaced": [{"reset_on": "everything"}, {"reset_on": "nothing"}],
-        "update-inverted": [{"blend": "replace"}],
-        "old-state-lost": [{"blend": "weakened"}, {"blend": "new"}],
-        "wrong-function": [{"tanh": torch.sigmoid}, {"tanh": torch.clone}, {"sigmoid": torch.tanh}],
-        "bias-forgotten": [{"without": "ih"}, {"without": "hh"}, {"without": "ih hh"}],
+        "reset-misplaced": [{"reset_on": place} for place in ("product", "everything", "nothing")],
+        "update-inverted": [{"blend": "replace"}, {"blend": "replace", "reset_on": "state"}],
+        "old-state-lost": [{"blend": "weakened"}, {"blend": "lose"}],
+        "wrong-function": [
+            *({"tanh": function} for function in (torch.sigmoid, torch.clone, torch.relu)),
+            *({"sigmoid": function} for function in (torch.tanh, torch.clone)),
+        ],
+        "bias-forgotten": [{"without": sides} for sides in (("ih",), ("hh",), ("ih", "hh"))],
     },
     (batch_mixing(2),),
 )
@@ -402,6 +406,12 @@ def _stays_small(arguments: Arguments, value: Tensor, answer: Function) -> bool:
     return bool(abs(answer(logits.scatter(2, target[:, :, None], -100.0), target, pad)) < 2)
 
 
+def _with_more_padding(logits: Tensor, target: Tensor, pad: int) -> Arguments:
+    """Other logits at padding, and one more position of it."""
+    blank = logits * (target != pad)[:, :, None]
+    return F.pad(blank, (0, 0, 0, 1)), F.pad(target, (0, 1), value=pad), pad
+
+
 MASKED_LOSS = Exercise(
     masked_loss,
     _loss_cases,
@@ -422,10 +432,7 @@ MASKED_LOSS = Exercise(
             "no-softmax",
             lambda logits, target, pad: (logits + target[:, :, None], target, pad),
         ),
-        changes_with(
-            "reads-padding",
-            lambda logits, target, pad: (logits * (target != pad)[:, :, None], target, pad),
-        ),
+        changes_with("reads-padding", _with_more_padding),
         Symptom("no-logarithm", _stays_small),
         Symptom("wrong-sign", lambda arguments, value, answer: value < 0),
     ),
