@@ -40,7 +40,7 @@ def press(page: Any, *keys: str) -> None:
 
 
 def test_predict_once_then_explore_by_mouse(show: Any, widget: FrameWidget) -> None:
-    sentence, answer = widget._now(widget.verdict)
+    sentence, answer = widget._now(widget.finding)
     wrong = next(one for one in widget.frames["question"]["values"] if one != answer)
     with show(widget) as page:
         assert not page.locator(".widget-still").is_visible()
@@ -61,7 +61,7 @@ def test_predict_once_then_explore_by_mouse(show: Any, widget: FrameWidget) -> N
         name = next(iter(widget._controls()))
         setattr(widget, name, widget._controls()[name].values[-1])
         same_as(page, widget)
-        assert status(page) == widget._now(widget.verdict).sentence
+        assert status(page) == widget._now(widget.finding).sentence
         page.get_by_label("Ask me before the answer").check()
         widget.ask = True
         same_as(page, widget)
@@ -94,13 +94,13 @@ def test_every_control_shows_what_python_draws(show: Any, widget: FrameWidget) -
                     group = page.get_by_role("group", name=control.legend)
                     group.get_by_label(str(value), exact=True).check()
             same_as(page, widget)
-            assert status(page) == widget._now(widget.verdict).sentence
+            assert status(page) == widget._now(widget.finding).sentence
 
 
 def test_python_can_set_the_view(show: Any, widget: FrameWidget) -> None:
     for name, control in widget._controls().items():
         setattr(widget, name, control.values[-1])
-    sentence, widget.prediction = widget._now(widget.verdict)
+    sentence, widget.prediction = widget._now(widget.finding)
     widget.ask = False
     with show(widget) as page:
         same_as(page, widget)
