@@ -28,7 +28,8 @@ class Lamp(FrameWidget):
         ]
 
     def finding(self, watts: int) -> Finding:
-        return Finding(f"The lamp takes {watts} watts. " * 3, "bright" if watts > 11 else "dim")
+        light = "bright" if watts > 11 else "dim"
+        return Finding(f"The lamp takes {watts} watts, which makes it {light}, as lamps go.", light)
 
     def draw_stand(self) -> Frame:
         return Frame("", "<rect/>")
