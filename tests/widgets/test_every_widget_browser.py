@@ -1,4 +1,4 @@
-"""Every widget in a browser: light, dark, wide, narrow, beside itself, fast, for all readers."""
+"""Every widget in a browser: light, dark, wide, narrow, fast, for all readers."""
 
 from typing import Any
 
@@ -7,30 +7,11 @@ from measuring import slowest_change
 from widget_fixtures import HOSTILE
 
 
-def is_dark(page: Any) -> bool:
-    ground, ink = (
-        page.locator(".transformer-lite").evaluate(
-            f"card => getComputedStyle(card).{name}.match(/[\\d.]+/g).map(Number)"
-        )
-        for name in ("backgroundColor", "color")
-    )
-    dark = sum(ground[:3]) / 3 < 60
-    assert (sum(ink[:3]) / 3 > 200) == dark
-    return dark
-
-
-def test_it_is_as_dark_as_the_page(show: Any, reader: Any, every_widget: dict[str, Any]) -> None:
+def test_nobody_is_left_out(show: Any, reader: Any, every_widget: dict[str, Any]) -> None:
     with show(every_widget["answered"]) as page:
-        for theme, system in (("light", "dark"), ("dark", "light"), ("", "dark"), ("", "light")):
-            page.emulate_media(color_scheme=system)
+        for theme in ("light", "dark"):
             page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
-            assert is_dark(page) == ((theme or system) == "dark")
-            if theme:
-                assert reader.faults(page) == []
-        for attribute, system in (("true", "dark"), ("false", "light")):  # JupyterLab
-            page.emulate_media(color_scheme=system)
-            page.evaluate("light => (document.body.dataset.jpThemeLight = light)", attribute)
-            assert is_dark(page) == (attribute == "false")
+            assert reader.faults(page) == []
 
 
 # Parts of the card that reach into its padding or beyond.
@@ -75,25 +56,3 @@ def test_a_change_is_fast(show: Any, every_widget: dict[str, Any]) -> None:
         before = page.locator(".transformer-lite").inner_text()
         assert slowest_change(page) < 50  # milliseconds
         assert page.locator(".transformer-lite").inner_text() != before
-
-
-def test_two_copies_do_not_disturb_each_other(show: Any, every_widget: dict[str, Any]) -> None:
-    with show(every_widget["asking"]) as page:
-        page.evaluate(
-            """async () => {
-              const saved = JSON.parse(document.querySelector("script[type*=state]").textContent);
-              const { state } = Object.values(saved.state).find((one) => one.state._esm);
-              const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
-              const module = await import(url);
-              const model = { get: (name) => state[name], set() {}, on() {}, save_changes() {} };
-              module.default.render({ model, el: document.querySelector("main") });
-            }"""
-        )
-        first, second = (
-            card.get_by_role("radio").nth(1)
-            for card in page.get_by_role("group").filter(has=page.locator(".inside")).all()
-        )
-        first.check()
-        second.check()
-        assert first.is_checked()
-        assert second.is_checked()

@@ -1,22 +1,20 @@
-"""Widgets made of frames in a browser: by mouse, by keyboard, and in step with Python."""
+"""Widgets made of frames in a browser: by mouse, by keyboard, in step with Python, by any light.
+
+What a chapter only passes on is tested once, with a lamp; what it draws is tested in each chapter.
+"""
 
 from itertools import product
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from lamp import Lamp
 from widget_fixtures import CHAPTERS, WITH_WIDGET, load_examples
 
 from transformer_lite.widgets.frames import FrameWidget, Slider
 
 # The others have a module of their own.
 OF_FRAMES = [name for name in WITH_WIDGET if not (CHAPTERS / name / "widget.js").exists()]
-
-
-@pytest.fixture(params=OF_FRAMES)
-def widget(request: Any) -> FrameWidget:
-    made: FrameWidget = load_examples(request.param).examples()["asking"]
-    return made
 
 
 def same_as(page: Any, widget: FrameWidget) -> None:
@@ -34,52 +32,48 @@ def status(page: Any) -> str:
     return page.get_by_role("status").inner_text()
 
 
-def press(page: Any, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def test_predict_once_then_explore_by_mouse(show: Any, widget: FrameWidget) -> None:
-    sentence, answer = widget._now(widget.verdict)
-    wrong = next(one for one in widget.frames["question"]["values"] if one != answer)
+def test_predict_once_then_explore_by_mouse(show: Any) -> None:
+    widget = Lamp()
     with show(widget) as page:
         assert not page.locator(".widget-still").is_visible()
         same_as(page, widget)
         page.get_by_role("button", name="Reveal").click()
         assert status(page) == "Choose one of the answers first."
-        page.get_by_label(wrong, exact=True).check()
+        page.get_by_label("bright", exact=True).check()
         same_as(page, widget)
         page.get_by_role("button", name="Reveal").click()
         widget.ask = False
         same_as(page, widget)
-        judged = f"✗ You predicted {wrong}; it is {answer}."
+        sentence, judged = widget.finding(11).sentence, "✗ You predicted bright; it is dim."
         assert status(page).splitlines() == [sentence, judged]
         assert not page.get_by_role("button").is_visible()
-        slider = page.get_by_role("slider").first
-        box = slider.bounding_box()
+        box = page.get_by_role("slider").bounding_box()
         page.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
-        name = next(iter(widget._controls()))
-        setattr(widget, name, widget._controls()[name].values[-1])
+        widget.watts = 12
         same_as(page, widget)
-        assert status(page) == widget._now(widget.verdict).sentence
+        assert status(page) == widget.finding(12).sentence
         page.get_by_label("Ask me before the answer").check()
         widget.ask = True
         same_as(page, widget)
         assert status(page) == ""
 
 
-def test_predict_and_explore_by_keyboard(show: Any, widget: FrameWidget) -> None:
-    first = widget.frames["question"]["values"][0]
+def test_predict_and_explore_by_keyboard(show: Any) -> None:
+    widget = Lamp()
     with show(widget) as page:
-        press(page, *["Tab"] * len(widget._controls()), "Tab", "Enter")
+        for key in ("Tab", "Tab", "Tab", "Enter"):  # past both controls to the first answer
+            page.keyboard.press(key)
         widget.ask = False
         same_as(page, widget)
-        assert f" You predicted {first}" in status(page)
-        press(page, "End")  # the first control, a slider, has the focus
-        assert page.evaluate("document.activeElement.value === document.activeElement.max")
+        assert "✓ You predicted dim: right." in status(page)
+        page.keyboard.press("End")  # the first control, a slider, has the focus
+        widget.watts = 12
+        same_as(page, widget)
 
 
-def test_every_control_shows_what_python_draws(show: Any, widget: FrameWidget) -> None:
+@pytest.mark.parametrize("chapter", OF_FRAMES)
+def test_every_control_shows_what_python_draws(show: Any, chapter: str) -> None:
+    widget = load_examples(chapter).examples()["asking"]
     widget.ask = False
     controls = widget._controls()
     with show(widget) as page:
@@ -94,17 +88,58 @@ def test_every_control_shows_what_python_draws(show: Any, widget: FrameWidget) -
                     group = page.get_by_role("group", name=control.legend)
                     group.get_by_label(str(value), exact=True).check()
             same_as(page, widget)
-            assert status(page) == widget._now(widget.verdict).sentence
+            assert status(page) == widget._now(widget.finding).sentence
 
 
-def test_python_can_set_the_view(show: Any, widget: FrameWidget) -> None:
-    for name, control in widget._controls().items():
-        setattr(widget, name, control.values[-1])
-    sentence, widget.prediction = widget._now(widget.verdict)
-    widget.ask = False
+def test_python_can_set_the_view(show: Any) -> None:
+    widget = Lamp(watts=12, colour="blue", prediction="bright", ask=False)
     with show(widget) as page:
         same_as(page, widget)
-        assert status(page).splitlines() == [
-            sentence,
-            f"✓ You predicted {widget.prediction}: right.",
-        ]
+        judged = "✓ You predicted bright: right."
+        assert status(page).splitlines() == [widget.finding(12).sentence, judged]
+
+
+def is_dark(page: Any) -> bool:
+    ground, ink = (
+        page.locator(".transformer-lite").evaluate(
+            f"card => getComputedStyle(card).{name}.match(/[\\d.]+/g).map(Number)"
+        )
+        for name in ("backgroundColor", "color")
+    )
+    dark = sum(ground[:3]) / 3 < 60
+    assert (sum(ink[:3]) / 3 > 200) == dark
+    return dark
+
+
+def test_it_is_as_dark_as_the_page(show: Any) -> None:
+    with show(Lamp()) as page:
+        for theme, system in (("light", "dark"), ("dark", "light"), ("", "dark"), ("", "light")):
+            page.emulate_media(color_scheme=system)
+            page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+            assert is_dark(page) == ((theme or system) == "dark")
+        for attribute, system in (("true", "dark"), ("false", "light")):  # JupyterLab
+            page.emulate_media(color_scheme=system)
+            page.evaluate("light => (document.body.dataset.jpThemeLight = light)", attribute)
+            assert is_dark(page) == (attribute == "false")
+
+
+def test_two_copies_do_not_disturb_each_other(show: Any) -> None:
+    with show(Lamp()) as page:
+        page.evaluate(
+            """async () => {
+              const saved = JSON.parse(document.querySelector("script[type*=state]").textContent);
+              const { state } = Object.values(saved.state).find((one) => one.state._esm);
+              const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
+              const module = await import(url);
+              const model = { get: (name) => state[name], set() {}, on() {}, save_changes() {} };
+              module.default.render({ model, el: document.querySelector("main") });
+            }"""
+        )
+        first, second = (
+            card.get_by_role("radio").nth(1)
+            for card in page.get_by_role("group").filter(has=page.locator(".inside")).all()
+        )
+        first.check()
+        second.check()
+        assert first.is_checked()
+        assert second.is_checked()

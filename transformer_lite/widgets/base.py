@@ -1,12 +1,13 @@
 """What all widgets share: a picture and words for places without scripts, the look, the colours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from transformer_lite.checks import check_one_of
 from transformer_lite.palette import ROLES
 
 _PARTS = Path(__file__).parent / "parts"
@@ -29,12 +30,12 @@ def front_end(python: str) -> tuple[str, str]:
     return module, f".transformer-lite{{{_COLOURS}}}\n{style}"
 
 
-def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
+def check_trait(name: str, value: object, allowed: Iterable[object]) -> None:
     """Raise traitlets.TraitError unless `value`, meant for the trait `name`, is in `allowed`."""
-    if value not in allowed:
-        words = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ""
-        words = words or ", ".join(map(repr, allowed))
-        raise traitlets.TraitError(f"{name} must be one of {words}, but it is {value!r}")
+    try:
+        check_one_of(name, value, allowed)
+    except ValueError as error:
+        raise traitlets.TraitError(str(error)) from None
 
 
 class StillWidget(anywidget.AnyWidget):

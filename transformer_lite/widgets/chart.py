@@ -8,7 +8,8 @@ from transformer_lite.palette import NEUTRAL
 from transformer_lite.widgets.drawing import INK, QUIET, Number, dot, halo, line, text
 from transformer_lite.widgets.frames import WIDTH, Frame
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 30, 38, 24  # room for ticks, the last number and the title
+# Room for ticks, for the last number and for the title.
+_LEFT_MARGIN, _RIGHT_MARGIN, _TOP_MARGIN, _BOTTOM_MARGIN = 46, 30, 38, 24
 _PLOT = 104  # height of the plotting area
 _DASHES = ("1.5 3.5", "7 4", "none")
 _SMALL: dict[str, Any] = {"size": 11, "colour": QUIET}
@@ -30,11 +31,11 @@ class LineChart:
     y: Mapping[Number, str]
     curves: Mapping[Any, Mapping[Number, Number]]
     write: Callable[[Number], str]
-    height = _TOP + _PLOT + _BOTTOM  # pixels of the picture
+    height = _TOP_MARGIN + _PLOT + _BOTTOM_MARGIN  # pixels of the picture
 
     def axes(self) -> Frame:
         """Title, ticks, and all curves in the background."""
-        bottom = _TOP + _PLOT
+        bottom = _TOP_MARGIN + _PLOT
         return Frame(
             "",
             text(0, 12, self.title, weight=600)
@@ -44,7 +45,7 @@ class LineChart:
                 for x, tick in self.x.items()
             )
             + "".join(
-                text(_LEFT - 6, self._at(0, y)[1] + 4, tick, "end", **_SMALL)
+                text(_LEFT_MARGIN - 6, self._at(0, y)[1] + 4, tick, "end", **_SMALL)
                 for y, tick in self.y.items()
             )
             + "".join(self._curve(name, NEUTRAL, 1.5) for name in self.curves),
@@ -75,8 +76,8 @@ class LineChart:
 
     def _at(self, x: Number, y: Number) -> tuple[float, float]:
         """Pixels from the upper left corner of the picture."""
-        across = _LEFT + (WIDTH - _LEFT - _RIGHT) * x / max(self.x)
-        return round(across, 1), round(_TOP + _PLOT * (1 - y / max(self.y)), 1)
+        across = _LEFT_MARGIN + (WIDTH - _LEFT_MARGIN - _RIGHT_MARGIN) * x / max(self.x)
+        return round(across, 1), round(_TOP_MARGIN + _PLOT * (1 - y / max(self.y)), 1)
 
     def _curve(self, name: Any, colour: str, thickness: Number) -> str:
         dashes = _DASHES[list(self.curves).index(name) % len(_DASHES)]

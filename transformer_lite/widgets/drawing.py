@@ -56,15 +56,15 @@ def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str
     return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
 
 
-def dot(x: Number, y: Number, radius: Number = 4) -> str:
+def dot(x: Number, y: Number) -> str:
     """A filled circle around a point, in ink."""
-    return f"<circle cx='{x:g}' cy='{y:g}' r='{radius:g}'/>"
+    return f"<circle cx='{x:g}' cy='{y:g}' r='4'/>"
 
 
 def line(
     points: Iterable[tuple[Number, Number]],
     colour: str,
-    thickness: Number = 1.5,
+    thickness: Number,
     dashes: str = "none",
 ) -> str:
     """A line from point to point; `dashes` as SVG's stroke-dasharray has them."""

@@ -17,7 +17,7 @@ function makePicture({ height, layers }, width) {
 }
 
 function render({ model, el }) {
-  const { heading, width, controls, question, pictures, verdicts } = model.get("frames");
+  const { heading, width, controls, question, pictures, findings } = model.get("frames");
   // A prediction is about one setting: it goes with it.
   const choose = (values) => change(model, { ...values, prediction: null });
   const parts = controls.map(({ name, legend, values, slider }) =>
@@ -63,7 +63,7 @@ function render({ model, el }) {
     guess.show(prediction);
     ask.show(asking);
     asked.hidden = !asking;
-    const [sentence, answer] = find(verdicts);
+    const [sentence, answer] = find(findings);
     const right = prediction === null ? null : prediction === answer;
     if (asking) result.clear();
     else if (right === null) result.show(sentence, "", null);

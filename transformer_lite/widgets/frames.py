@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import traitlets
 
-from transformer_lite.widgets.base import StillWidget, check_choice, front_end
+from transformer_lite.widgets.base import StillWidget, check_trait, front_end
 from transformer_lite.widgets.drawing import QUIET, card, text
 
 WIDTH = 340  # pixels of a picture: a phone shows it at its own size
@@ -36,7 +36,7 @@ class Choice(traitlets.TraitType[Any, Any]):
 
     def validate(self, obj: Any, value: Any) -> Any:
         """The value, one of `values`; otherwise traitlets.TraitError."""
-        check_choice(str(self.name), value, self.values)
+        check_trait(str(self.name), value, self.values)
         return self.values[self.values.index(value)]  # 2, where 2.0 was given
 
 
@@ -77,7 +77,7 @@ class Picture(NamedTuple):
     layers: Sequence[Layer]
 
 
-class Verdict(NamedTuple):
+class Finding(NamedTuple):
     """What is to be seen at one setting, in a sentence, and the answer that was right."""
 
     sentence: str
@@ -88,7 +88,7 @@ class FrameWidget(StillWidget):
     """Ask for a prediction once, then let the reader explore: the base of a chapter's widget.
 
     A subclass has a `heading`; its controls as traits, each a `Choice` or a `Slider`; `prediction`,
-    a `Question`; and the methods `pictures()` and `verdict(...)`, whose parameters, like those of a
+    a `Question`; and the methods `pictures()` and `finding(...)`, whose parameters, like those of a
     layer's `draw`, name the controls that it depends on. Whatever these need must be stored on the
     widget before `super().__init__(**state)`, which draws all frames.
     """
@@ -96,7 +96,7 @@ class FrameWidget(StillWidget):
     _esm, _css = front_end(__file__)
 
     heading: str
-    verdict: Callable[..., Verdict]
+    finding: Callable[..., Finding]
     frames = traitlets.Dict(help="controls, question, and what to show for each setting").tag(
         sync=True
     )
@@ -121,7 +121,7 @@ class FrameWidget(StillWidget):
                 }
                 for picture in self.pictures()
             ],
-            "verdicts": self._every(self.verdict),
+            "findings": self._every(self.finding),
         }
         super().__init__(frames=frames, **state)
 
@@ -145,14 +145,14 @@ class FrameWidget(StillWidget):
             shown = "".join(self._now(layer.draw).svg for layer in picture.layers if not layer.ask)
             parts.append(f"<g transform='translate({_MARGIN} {y})'>{shown}</g>")
             y += picture.height
-        write(self._now(self.verdict).sentence, weight=600)
+        write(self._now(self.finding).sentence, weight=600)
         return card(WIDTH + 2 * _MARGIN, y + _MARGIN, parts)
 
     def words(self) -> str:
         """The present setting with its answer, as text."""
         layers = [layer for picture in self.pictures() for layer in picture.layers if not layer.ask]
         shown = [words for layer in layers if (words := self._now(layer.draw).words)]
-        return "\n".join([self._setting(), *shown, self._now(self.verdict).sentence])
+        return "\n".join([self._setting(), *shown, self._now(self.finding).sentence])
 
     def __repr__(self) -> str:
         setting = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._controls())

@@ -11,6 +11,7 @@ from widget_fixtures import load_examples
 from transformer_lite import results
 from transformer_lite.chapters.c01_bottleneck.widget import (
     HIDDEN,
+    RUN,
     Attempt,
     BottleneckExplorer,
     percent,
@@ -26,7 +27,7 @@ def made_up() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("target", "output", "right", "wrong", "verdict"),
+    ("target", "output", "right_letters", "wrong", "sentence"),
     [
         ("abc", "abc", 3, [], "All 3 letters are right."),
         ("a", "a", 1, [], "The one letter is right."),
@@ -39,27 +40,35 @@ def made_up() -> dict[str, Any]:
     ],
 )
 def test_an_attempt_is_judged(
-    target: str, output: str, right: int, wrong: list[int], verdict: str
+    target: str, output: str, right_letters: int, wrong: list[int], sentence: str
 ) -> None:
     attempt = Attempt(target[::-1], target, output)
-    assert (attempt.right, attempt.wrong, attempt.verdict()) == (right, wrong, verdict)
+    assert attempt.right_letters == right_letters
+    assert attempt.wrong == wrong
+    assert attempt.sentence() == sentence
 
 
 @pytest.mark.parametrize(
     ("length", "hidden", "answer"),
-    [(4, 64, "all"), (5, 64, "0 to 4"), (10, 128, "5 to 9"), (15, 256, "10 to 14")],
+    [
+        (4, 64, "none"),
+        (5, 64, "1 to 5"),
+        (6, 64, "1 to 5"),
+        (10, 128, "6 to 10"),
+        (10, 256, "none"),
+        (15, 256, "11 to 15"),
+    ],
 )
 def test_the_right_prediction(
     made_up: dict[str, Any], length: int, hidden: int, answer: str
 ) -> None:
-    assert BottleneckExplorer(made_up).verdict(hidden, length, 1).answer == answer
+    assert BottleneckExplorer(made_up).finding(hidden, length, 1).answer == answer
 
 
 def test_the_stored_results_are_shown() -> None:
     stored = results.load("bottleneck")
     widget = BottleneckExplorer(stored, length=7, hidden=64, sample=3)
-    usual = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
-    runs = [results.select(stored, **usual, hidden=hidden)[0] for hidden in HIDDEN]
+    runs = [results.select(stored, **RUN, hidden=hidden)[0] for hidden in HIDDEN]
     sample = runs[0]["samples"][6 * 4 + 2]
     assert widget.attempt == Attempt(sample["source"], sample["target"], sample["output"])
     # The page stores the strings once for all hidden sizes.

@@ -5,7 +5,7 @@ from typing import Any
 
 from widget_fixtures import HOSTILE
 
-from transformer_lite.chapters.c01_bottleneck.widget import BottleneckExplorer
+from transformer_lite.chapters.c01_bottleneck.widget import RUN, BottleneckExplorer
 
 REACH = {64: 4, 128: 9, 256: 14}  # letters a made-up model gets right
 EXACT = {64: (0.9, 0.1, 0.0, 0.0), 128: (1.0, 0.455, 0.05, 0.0), 256: (1.0, 0.98, 0.41, 0.03)}
@@ -13,12 +13,11 @@ EXACT = {64: (0.9, 0.1, 0.0, 0.0), 128: (1.0, 0.455, 0.05, 0.0), 256: (1.0, 0.98
 
 def make_results() -> dict[str, Any]:
     """Runs of the shape that `results.load("bottleneck")` gives."""
-    shared = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
     return {
         "command": "python benchmarks/bottleneck.py",
         "runs": [
             {
-                **shared,
+                **RUN,
                 "hidden": hidden,
                 "exact_match": dict(zip(("5", "10", "15", "20"), EXACT[hidden], strict=True)),
                 "samples": [
@@ -38,7 +37,7 @@ def examples() -> dict[str, BottleneckExplorer]:
     return {
         "asking": BottleneckExplorer(make_results()),
         "answered": BottleneckExplorer(
-            make_results(), length=20, sample=4, hidden=64, prediction="0 to 4", ask=False
+            make_results(), length=20, sample=4, hidden=64, prediction="1 to 5", ask=False
         ),
         "hostile": BottleneckExplorer(hostile, length=20, sample=4, ask=False),
     }

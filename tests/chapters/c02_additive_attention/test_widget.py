@@ -107,11 +107,19 @@ def test_narrow_outputs_are_shown_whole() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("text", 2, "text must be one of 0 to 1, but it is 2"),
-        ("text", -1, "text must be one of 0 to 1, but it is -1"),
-        ("step", 5, "step must be one of 0 to 4, but it is 5"),
-        ("prediction", 13, "prediction must be one of 0 to 12, but it is 13"),
-        ("prediction", -1, "prediction must be one of 0 to 12, but it is -1"),
+        ("text", 2, "text must be one of 0, 1, but it is 2"),
+        ("text", -1, "text must be one of 0, 1, but it is -1"),
+        ("step", 5, "step must be one of 0, 1, 2, 3, 4, but it is 5"),
+        (
+            "prediction",
+            13,
+            "prediction must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, but it is 13",
+        ),
+        (
+            "prediction",
+            -1,
+            "prediction must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, but it is -1",
+        ),
     ],
 )
 def test_impossible_values_are_refused(
@@ -158,7 +166,7 @@ def test_a_step_by_hand() -> None:
     assert step.weights == pytest.approx([0.25, 0.75])  # e to the power log 3 is 3
     assert step.context == pytest.approx([1.0, 6.0])
     assert step.heaviest == 1
-    assert step.verdict() == "Most weight, 0.75 of 1: space, token 2 of 2."
+    assert step.sentence() == "Most weight, 0.75 of 1: space, token 2 of 2."
     assert step.name(0) == "“a”, token 1 of 2"
 
 
@@ -176,7 +184,7 @@ def test_the_picture_shows_the_data(
         assert f"{weight:.2f}" in words
     start = words.index("context") + 1
     assert words[start : start + 9] == [*(decimal(one, 2) for one in widget.context), "…"]
-    assert widget.now.verdict() in words
+    assert widget.now.sentence() in words
     before = " ".join(widget.written[:-1]) or "(nothing)"
     assert words[0] == f"Step {step + 1}: written so far {before}"
     width = float(picture.attrib["width"])
@@ -193,4 +201,4 @@ def test_the_words_show_the_data(make_stepper: Callable[..., DecoderStepper]) ->
     ):
         shown = "␣" if token == " " else token
         assert line.split() == [shown, f"{energy:.2f}", f"{weight:.2f}"]
-    assert lines[-1] == widget.now.verdict()
+    assert lines[-1] == widget.now.sentence()

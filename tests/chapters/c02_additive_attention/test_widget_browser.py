@@ -59,7 +59,7 @@ def test_predict_and_look_by_mouse(show: Any, make_stepper: Make) -> None:
         assert page.locator(".heaviest .token").inner_text() == widget.now.source[9]
         weight = widget.weights[3]
         assert status(page).splitlines() == [
-            widget.now.verdict(),
+            widget.now.sentence(),
             f"✗ You predicted {widget.now.name(3)}; its weight is {weight:.2f}.",
         ]
         assert page.locator(".written b").inner_text() == widget.now.written
@@ -80,7 +80,7 @@ def test_predict_and_look_by_keyboard(show: Any, make_stepper: Make) -> None:
         press(page, "ArrowLeft", "Tab")  # the first source token
         press(page, *["ArrowRight"] * 8, "ArrowDown", "Enter")
         assert widget.now.heaviest == 9
-        assert status(page).splitlines() == [widget.now.verdict(), "✓ You predicted exactly that."]
+        assert status(page).splitlines() == [widget.now.sentence(), "✓ You predicted exactly that."]
         assert page.evaluate("document.activeElement.textContent") == "Next step"
         press(page, "Enter")
         assert is_covered(page)
@@ -104,7 +104,7 @@ def test_both_sides_compute_alike(show: Any, make_stepper: Make, text: int) -> N
         for step in range(len(widget.recorded[text]["steps"])):
             widget.step = step
             page.get_by_role("slider").fill(str(step + 1))
-            assert status(page) == widget.now.verdict()
+            assert status(page) == widget.now.sentence()
             assert heard(page) == expected(widget)
             context = page.locator(".sum .context td").all_inner_texts()
             assert context == [decimal(number, 2) for number in widget.context]
@@ -173,7 +173,7 @@ def test_python_can_set_the_view(show: Any, make_stepper: Make) -> None:
     widget = make_stepper(text=1, step=3, prediction=36)
     widget.revealed = True
     with show(widget) as page:
-        assert status(page).splitlines()[0] == widget.now.verdict()
+        assert status(page).splitlines()[0] == widget.now.sentence()
         assert page.get_by_role("radio").nth(36).is_checked()
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from traitlets import TraitError
 
+from transformer_lite.chapters.c03_scoring_functions.measures import entropy, gradient_size
 from transformer_lite.chapters.c03_scoring_functions.still import axis
 from transformer_lite.chapters.c03_scoring_functions.widget import (
     BANDS,
@@ -19,7 +20,7 @@ from transformer_lite.chapters.c03_scoring_functions.widget import (
     SoftmaxExplorer,
     power,
 )
-from transformer_lite.widgets.distribution import entropy, gradient_size, softmax
+from transformer_lite.widgets.distribution import softmax
 from transformer_lite.widgets.drawing import decimal
 
 ENERGIES = some.lists(some.floats(-700, 700), min_size=1, max_size=9)
@@ -116,8 +117,8 @@ def test_state_can_be_set_and_read_back() -> None:
         ("temperature", 0.05, "temperature must be a number from 0.1 to 10, but it is 0.05"),
         ("temperature", 10.5, "temperature must be a number from 0.1 to 10, but it is 10.5"),
         ("temperature", math.nan, "temperature must be a number from 0.1 to 10, but it is nan"),
-        ("draw", 0, "draw must be one of 1 to 5, but it is 0"),
-        ("prediction", 5, "prediction must be one of 1 to 4, but it is 5"),
+        ("draw", 0, "draw must be one of 1, 2, 3, 4, 5, but it is 0"),
+        ("prediction", 5, "prediction must be one of 1, 2, 3, 4, but it is 5"),
     ],
 )
 def test_impossible_values_are_refused(name: str, value: Any, message: str) -> None:
@@ -149,14 +150,14 @@ def test_the_axis_ends_at_a_round_number(largest: float, end: float) -> None:
 def test_the_words_name_band_and_key() -> None:
     widget = SoftmaxExplorer(width=512)
     key = widget.weights.index(max(widget.weights)) + 1
-    assert widget.verdict() == f"The largest weight is 1.000, that of key {key}: above 0.9."
+    assert widget.sentence() == f"The largest weight is 1.000, that of key {key}: above 0.9."
     flat = SoftmaxExplorer(width=512, divisor="d")
-    assert flat.verdict().endswith(": below 0.25.")
+    assert flat.sentence().endswith(": below 0.25.")
     lines = widget.words().splitlines()
     assert lines[0] == "Width d = 512, divisor none, temperature 1, draw 1"
     for line, energy, weight in zip(lines[2:10], widget.energies, widget.weights, strict=True):
         assert line.split()[1:] == [f"{energy:.2f}", f"{weight:.3f}"]
-    assert lines[10] == widget.verdict()
+    assert lines[10] == widget.sentence()
 
 
 def test_the_picture_shows_the_data() -> None:
@@ -166,6 +167,6 @@ def test_the_picture_shows_the_data() -> None:
     for energy, weight in zip(widget.energies, widget.weights, strict=True):
         assert decimal(energy, 2) in words
         assert f"{weight:.3f}" in words
-    assert widget.verdict() in words
+    assert widget.sentence() in words
     assert any(f"{widget.entropy:.3f} nats" in word for word in words)
     assert any(power(widget.gradient) in word for word in words)

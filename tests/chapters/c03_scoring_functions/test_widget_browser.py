@@ -67,7 +67,7 @@ def test_predict_and_reveal_by_mouse(show: Any) -> None:
         page.get_by_role("button", name="Reveal").click()
         same_as(page, widget)
         assert status(page).splitlines() == [
-            widget.verdict(),
+            widget.sentence(),
             "✗ You predicted from 0.25 to 0.5: it is larger.",
         ]
         assert page.get_by_label("above 0.9").is_disabled()
@@ -101,7 +101,7 @@ def test_predict_and_reveal_by_keyboard(show: Any, arrows: int, words: str) -> N
         )
         press(page, "ArrowLeft", "Tab", "Tab")  # draw, prediction
         press(page, *["ArrowRight"] * arrows, "Enter")
-        assert status(page).splitlines() == [widget.verdict(), words]
+        assert status(page).splitlines() == [widget.sentence(), words]
         assert page.evaluate("document.activeElement.textContent") == "Next draw"
         press(page, "Enter")
         assert page.get_by_label("2", exact=True).is_checked()
@@ -118,7 +118,7 @@ def test_both_sides_compute_alike(show: Any) -> None:
             page.get_by_label(NAMES[divisor], exact=True).check()
             page.get_by_label(str(widget.draw), exact=True).check()
             same_as(page, widget)
-            assert status(page) == widget.verdict()
+            assert status(page) == widget.sentence()
         for place, temperature in ((1, 0.1), (6, 0.315), (11, 1.0), (21, 10.0)):
             widget.temperature = temperature
             page.get_by_role("slider", name="temperature").fill(str(place))
@@ -169,4 +169,4 @@ def test_python_can_set_the_view(show: Any) -> None:
     with show(widget) as page:
         same_as(page, widget)
         assert page.get_by_label("below 0.25").is_checked()
-        assert status(page).splitlines()[0] == widget.verdict()
+        assert status(page).splitlines()[0] == widget.sentence()

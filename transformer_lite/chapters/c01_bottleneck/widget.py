@@ -9,22 +9,23 @@ from transformer_lite.widgets.chart import LineChart
 from transformer_lite.widgets.drawing import QUIET, Number, text
 from transformer_lite.widgets.frames import (
     Choice,
+    Finding,
     Frame,
     FrameWidget,
     Layer,
     Picture,
     Question,
     Slider,
-    Verdict,
 )
 
 HIDDEN = (64, 128, 256)
 LENGTHS = range(1, 21)
 SAMPLES = range(1, 5)
-MEASURED = (5, 10, 15, 20)
-RIGHT = ("0 to 4", "5 to 9", "10 to 14", "15 to 19", "all")
-_RUN = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
-_ROWS = {"source": 34, "answer": 56, "model": 78}  # baselines of the strings, in pixels
+MEASURED = (5, 10, 15, 20)  # lengths whose share of exact matches is stored
+NUMBERED = range(5, 21, 5)  # letters that have their number above them
+ANSWERS = ("1 to 5", "6 to 10", "11 to 15", "16 to 20", "none")
+RUN = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
+_BASELINES = {"source": 34, "answer": 56, "model": 78}  # of the strings, in pixels
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,16 @@ class Attempt:
         return [i for i in places if self.target[i : i + 1] != self.output[i : i + 1]]
 
     @property
-    def right(self) -> int:
+    def right_letters(self) -> int:
         """How many letters are right before the first mistake."""
         return min([*self.wrong, len(self.target)])
 
-    def verdict(self) -> str:
+    def sentence(self) -> str:
         """The outcome in one sentence."""
         length, extra = len(self.target), len(self.output) - len(self.target)
-        if self.right < length:
-            stopped = ": the model stopped there" if len(self.output) == self.right else ""
-            return f"First mistake at letter {self.right + 1} of {length}{stopped}."
+        if self.right_letters < length:
+            stopped = ": the model stopped there" if len(self.output) == self.right_letters else ""
+            return f"First mistake at letter {self.right_letters + 1} of {length}{stopped}."
         good = "The one letter is right" if length == 1 else f"All {length} letters are right"
         return f"{good}, but the model went on: {extra} too many." if extra else f"{good}."
 
@@ -61,7 +62,7 @@ class BottleneckExplorer(FrameWidget):
 
     Nothing is computed by a model here: the answers are those stored in `results`. What the reader
     chose can be read back and set: `length` (1 to 20), `hidden` (64, 128 or 256), `sample` (1 to
-    4), `prediction` (one of `RIGHT`; None before there is one), and `ask` (hide the answer).
+    4), `prediction` (one of `ANSWERS`; None before there is one), and `ask` (hide the answer).
 
     Args:
         results: what `transformer_lite.results.load("bottleneck")` returns.
@@ -76,7 +77,7 @@ class BottleneckExplorer(FrameWidget):
     length = Slider("Length of the string", LENGTHS, 10)
     hidden = Choice("Hidden size", HIDDEN, 128)
     sample = Choice("String", SAMPLES, 1)
-    prediction = Question("Predict: how many letters are right before the first mistake?", RIGHT)
+    prediction = Question("Predict: which letter is the first wrong one?", ANSWERS)
 
     def __init__(self, results: Any, **state: Any) -> None:
         self._runs = {hidden: _find(results, hidden) for hidden in HIDDEN}
@@ -90,7 +91,7 @@ class BottleneckExplorer(FrameWidget):
     def pictures(self) -> list[Picture]:
         """The three strings letter by letter, and the share of exact matches by length."""
         strings = [
-            Layer(_rows),
+            Layer(_labels),
             Layer(self._given),
             Layer(_covered, ask=True),
             Layer(self._written, ask=False),
@@ -110,11 +111,11 @@ class BottleneckExplorer(FrameWidget):
         ]
         return [Picture(112, strings), Picture(chart.height, curves)]
 
-    def verdict(self, hidden: int, length: int, sample: int) -> Verdict:
+    def finding(self, hidden: int, length: int, sample: int) -> Finding:
         """How the string came out, and the prediction that was right."""
         attempt = self._attempt(hidden, length, sample)
-        answer = "all" if attempt.right == length else RIGHT[attempt.right // 5]
-        return Verdict(attempt.verdict(), answer)
+        right = attempt.right_letters
+        return Finding(attempt.sentence(), "none" if right == length else ANSWERS[right // 5])
 
     def _attempt(self, hidden: int, length: int, sample: int) -> Attempt:
         stored = self._runs[hidden]["samples"][len(SAMPLES) * (length - 1) + sample - 1]
@@ -127,7 +128,7 @@ class BottleneckExplorer(FrameWidget):
         attempt = self._attempt(HIDDEN[0], length, sample)  # all models read the same strings
         return Frame(
             f"source: {' '.join(attempt.source)}\nanswer: {' '.join(attempt.target)}",
-            _row("source", attempt.source) + _row("answer", attempt.target),
+            _letters("source", attempt.source) + _letters("answer", attempt.target),
         )
 
     def _written(self, hidden: int, length: int, sample: int) -> Frame:
@@ -136,8 +137,8 @@ class BottleneckExplorer(FrameWidget):
         crosses = [_across(place) for place in attempt.wrong]
         return Frame(
             f"model: {' '.join(attempt.output)}",
-            _row("model", written)
-            + text(crosses, _ROWS["model"] + 18, "✗" * len(crosses), "middle", colour=WRONG),
+            _letters("model", written)
+            + text(crosses, _BASELINES["model"] + 18, "✗" * len(crosses), "middle", colour=WRONG),
         )
 
 
@@ -146,19 +147,19 @@ def _across(place: int) -> int:
     return 58 + 13 * place + 4 * (place // 5)
 
 
-def _row(name: str, letters: str) -> str:
-    return text(map(_across, range(len(letters))), _ROWS[name], letters, "middle")
+def _letters(name: str, letters: str) -> str:
+    return text(map(_across, range(len(letters))), _BASELINES[name], letters, "middle")
 
 
-def _rows() -> Frame:
+def _labels() -> Frame:
     """Names of the rows, and the number of every fifth letter."""
-    numbers = [text(_across(n - 1), 14, str(n), "middle", size=11, colour=QUIET) for n in MEASURED]
-    names = [text(0, y, name, colour=QUIET) for name, y in _ROWS.items()]
+    numbers = [text(_across(n - 1), 14, str(n), "middle", size=11, colour=QUIET) for n in NUMBERED]
+    names = [text(0, y, name, colour=QUIET) for name, y in _BASELINES.items()]
     return Frame("", "".join(numbers + names))
 
 
 def _covered() -> Frame:
-    covered = text(_across(0) - 4, _ROWS["model"], "covered until you predict", colour=QUIET)
+    covered = text(_across(0) - 4, _BASELINES["model"], "covered until you predict", colour=QUIET)
     return Frame("model: covered", covered)
 
 
@@ -174,7 +175,7 @@ def _find(results: Any, hidden: int) -> dict[str, Any]:
             "results must be what transformer_lite.results.load('bottleneck') returns, a dict with "
             f"'runs', but it is {type(results).__name__}"
         )
-    run = select(results, **_RUN, hidden=hidden)[0]
+    run = select(results, **RUN, hidden=hidden)[0]
     lengths = [len(sample["target"]) for sample in run.get("samples", [])]
     measured = run.get("exact_match", {}).keys()
     if lengths != [n for n in LENGTHS for _ in SAMPLES] or not set(map(str, MEASURED)) <= measured:

@@ -47,7 +47,7 @@ class Step:
         """A source token and where it stands; the front end names it alike."""
         return f"{spell(self.source[place])}, token {place + 1} of {len(self.source)}"
 
-    def verdict(self) -> str:
+    def sentence(self) -> str:
         """The outcome in one sentence; the front end forms the same one."""
         weight = self.weights[self.heaviest]
         return f"Most weight, {weight:.2f} of 1: {self.name(self.heaviest)}."

@@ -28,7 +28,7 @@ def draw(step: Step, number: int, written: list[str]) -> str:
     chances = ", ".join(f"{mark(token)} {chance:.2f}" for token, chance in step.likely)
     body += [
         text(20, below + 54, f"written now: {mark(step.written)} (likeliest: {chances})"),
-        text(20, below + 82, step.verdict(), weight=600),
+        text(20, below + 82, step.sentence(), weight=600),
     ]
     return card(WIDTH, below + 100, body)
 

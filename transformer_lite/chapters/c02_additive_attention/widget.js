@@ -18,7 +18,7 @@ function findHeaviest(weights) {
 }
 
 // The outcome in one sentence, the same as Python's.
-function verdict(source, weights) {
+function sentence(source, weights) {
   const heaviest = findHeaviest(weights);
   return `Most weight, ${weights[heaviest].toFixed(2)} of 1: ${nameOf(source, heaviest)}.`;
 }
@@ -217,7 +217,7 @@ function render({ model, el }) {
     drawSum(sum, text, weights);
     drawLikely(likely, step.likely);
     const good = prediction === null ? null : weights[prediction] === Math.max(...weights);
-    result.show(verdict(text.source, weights), compare(prediction, text.source, weights), good);
+    result.show(sentence(text.source, weights), compare(prediction, text.source, weights), good);
   }
   el.append(card);
   return follow(model, ["recorded", "text", "step", "prediction", "revealed", "ask"], draw);

@@ -10,7 +10,7 @@ from transformer_lite.chapters.c02_additive_attention.step import Step, mark
 from transformer_lite.chapters.c02_additive_attention.still import draw
 from transformer_lite.data import Tokenizer
 from transformer_lite.seq2seq import Seq2Seq
-from transformer_lite.widgets.base import StillWidget, check_choice, front_end
+from transformer_lite.widgets.base import StillWidget, check_trait, front_end
 
 
 class DecoderStepper(StillWidget):
@@ -64,7 +64,7 @@ class DecoderStepper(StillWidget):
         name: str = proposal["trait"].name
         value: int | None = proposal["value"]
         if value is not None:
-            check_choice(name, value, self._allowed(name))
+            check_trait(name, value, self._allowed(name))
         return value
 
     @traitlets.observe("text")
@@ -124,7 +124,7 @@ class DecoderStepper(StillWidget):
                 *(f"{token:12}  {energy:6.2f}  {weight:6.2f}" for token, energy, weight in tokens),
                 f"first {len(now.context)} numbers of the context: "
                 f"{' '.join(f'{number:.2f}' for number in now.context)}",
-                now.verdict(),
+                now.sentence(),
             )
         )
 

@@ -44,7 +44,7 @@ function gradientSize(weights) {
 const findBand = (largest) => BOUNDS.filter((bound) => largest >= bound).length;
 
 // The outcome in one sentence, the same as Python's.
-function verdict(weights) {
+function sentence(weights) {
   const largest = Math.max(...weights);
   const key = weights.indexOf(largest) + 1;
   const band = BANDS[findBand(largest)];
@@ -231,7 +231,7 @@ function render({ model, el }) {
     }
     const band = findBand(Math.max(...weights));
     const good = prediction === null ? null : prediction - 1 === band;
-    result.show(verdict(weights), compare(prediction, band), good);
+    result.show(sentence(weights), compare(prediction, band), good);
   }
   el.append(card);
   return follow(

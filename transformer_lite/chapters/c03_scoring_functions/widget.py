@@ -6,9 +6,10 @@ from typing import Any
 import torch
 import traitlets
 
+from transformer_lite.chapters.c03_scoring_functions.measures import entropy, gradient_size
 from transformer_lite.chapters.c03_scoring_functions.still import picture
-from transformer_lite.widgets.base import StillWidget, check_choice, front_end
-from transformer_lite.widgets.distribution import entropy, gradient_size, softmax
+from transformer_lite.widgets.base import StillWidget, check_trait, front_end
+from transformer_lite.widgets.distribution import softmax
 from transformer_lite.widgets.drawing import decimal
 
 KEYS = 8
@@ -67,7 +68,7 @@ class SoftmaxExplorer(StillWidget):
             "prediction": range(1, len(BANDS) + 2),
         }
         if proposal["value"] is not None:
-            check_choice(name, proposal["value"], allowed[name])
+            check_trait(name, proposal["value"], allowed[name])
         return proposal["value"]
 
     @traitlets.validate("temperature")
@@ -105,7 +106,7 @@ class SoftmaxExplorer(StillWidget):
         """How much gradient gets through: Frobenius norm of the softmax's Jacobian, at most 1/2."""
         return gradient_size(self.weights)
 
-    def verdict(self) -> str:
+    def sentence(self) -> str:
         """The outcome in one sentence; the front end forms the same one."""
         largest = max(self.weights)
         band = sum(largest >= bound for bound in BANDS)
@@ -138,7 +139,7 @@ class SoftmaxExplorer(StillWidget):
 
     def _sentences(self) -> tuple[str, ...]:
         return (
-            self.verdict(),
+            self.sentence(),
             f"Entropy {decimal(self.entropy, 3)} nats; the most is log {KEYS} = "
             f"{math.log(KEYS):.3f}.",
             f"Gradient that gets through (norm of the softmax's Jacobian): "
