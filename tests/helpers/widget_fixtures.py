@@ -1,6 +1,5 @@
 """Every chapter's widget, and a page that shows one with our own host."""
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from browsing import reader  # noqa: F401 - a fixture for the tests of this folder
 from ipywidgets import Widget
+from loading import load
 from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,24 +19,14 @@ WITH_WIDGET = sorted(path.parent.name for path in CHAPTERS.glob("c*/widget.py"))
 HOSTILE = "<img onerror=f()>&\b'"  # twenty characters, one of which XML forbids
 
 
-def load_examples(chapter: str) -> Any:
-    """The module `widget_examples` among a chapter's tests: `examples()` makes its widgets.
+@pytest.fixture(params=WITH_WIDGET)
+def every_widget(request: Any) -> dict[str, Any]:
+    """The `examples()` of `widget_examples` among the tests of each chapter that has a widget.
 
     `asking` is the widget as a reader meets it first, `answered` as full as it gets, and `hostile`,
     where the widget shows text that others wrote, shows HOSTILE.
     """
-    path = ROOT / "tests" / "chapters" / chapter / "widget_examples.py"
-    spec = importlib.util.spec_from_file_location(f"widget_examples_{chapter}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(params=WITH_WIDGET)
-def every_widget(request: Any) -> dict[str, Any]:
-    """The examples of each chapter that has a widget."""
-    made: dict[str, Any] = load_examples(request.param).examples()
+    made: dict[str, Any] = load(request.param, "widget_examples").examples()
     return made
 
 

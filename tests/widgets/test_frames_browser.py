@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 from lamp import Lamp
-from widget_fixtures import CHAPTERS, WITH_WIDGET, load_examples
+from loading import load
+from widget_fixtures import CHAPTERS, WITH_WIDGET
 
 from transformer_lite.widgets.frames import FrameWidget, Slider
 
@@ -73,7 +74,7 @@ def test_predict_and_explore_by_keyboard(show: Any) -> None:
 
 @pytest.mark.parametrize("chapter", OF_FRAMES)
 def test_every_control_shows_what_python_draws(show: Any, chapter: str) -> None:
-    widget = load_examples(chapter).examples()["asking"]
+    widget = load(chapter, "widget_examples").examples()["asking"]
     widget.ask = False
     controls = widget._controls()
     with show(widget) as page:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ipywidgets import Widget
-from widget_fixtures import load_examples
+from loading import load
 
 from transformer_lite import results
 from transformer_lite.chapters.c01_bottleneck.widget import (
@@ -22,7 +22,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture
 def made_up() -> dict[str, Any]:
-    stored: dict[str, Any] = load_examples("c01_bottleneck").make_results()
+    stored: dict[str, Any] = load("c01_bottleneck", "widget_examples").make_results()
     return stored
 
 
