@@ -4,6 +4,7 @@ import signal
 
 import jaxtyping
 import matplotlib
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -30,3 +31,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("course")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests of the site first: at the end of a run no worker should wait for one."""
+    items.sort(key=lambda item: "site" not in item.path.parts)
