@@ -53,11 +53,10 @@ notebooks: $(INSTALLED)
 slides: $(INSTALLED)
 	$(BIN)/python -m bookbuild slides
 
-# The first two at once, each with its words in one piece where `make` can do that.
+# The first three at once, each with its words in one piece where `make` can do that.
 test: $(INSTALLED)
-	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
-		lint book
-	@$(MAKE) --no-print-directory test-notebooks
+	@$(MAKE) --no-print-directory --jobs=3 $(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		lint book test-notebooks
 	@$(MAKE) --no-print-directory test-python
 
 lint: $(INSTALLED)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from every_model import (
+    COVERING,
     KINDS,
     TARGET_VOCAB,
     TRANSFORMERS,
@@ -23,7 +24,7 @@ from torch import Tensor
 from transformer_lite import AttentionRecord, Transformer
 from transformer_lite.transformer import TransformerState
 
-every_kind = pytest.mark.parametrize("kind", KINDS)
+every_kind = pytest.mark.parametrize("kind", COVERING)
 few = settings(max_examples=4)
 
 

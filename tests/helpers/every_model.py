@@ -69,6 +69,18 @@ FAMILIES = [
     "transformer, post, learned",
 ]
 
+# Attention is one module, whichever decoder asks: each score beside one decoder, each decoder and
+# each window beside one score, and all Transformers hold what all combinations would.
+COVERING = [
+    *FAMILIES,
+    "rnn, additive, luong, input feeding",
+    "rnn, general, bahdanau",
+    "rnn, general, luong",
+    "transformer, pre, sinusoidal",
+    "transformer, pre, learned",
+    "transformer, post, sinusoidal",
+]
+
 
 def build(kind: str, seed: int = 0, dropout: float = 0.0, **fields: Any) -> Model:
     """A model of one kind in float64 and evaluation mode, with weights from `seed`."""
