@@ -1,6 +1,7 @@
 """What every test run shares: checked shapes, one thread, no screen, no clock in property tests."""
 
 import signal
+from pathlib import Path
 
 import jaxtyping
 import matplotlib
@@ -8,8 +9,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-# Before anything imports the package. `JAXTYPING_DISABLE=1` shows what the checks cost.
-jaxtyping.install_import_hook("transformer_lite", "beartype.beartype")
+# Before anything imports the package: what names shapes is checked at run time, the rest by mypy
+# alone. `JAXTYPING_DISABLE=1` shows what the checks cost.
+ROOT = Path(__file__).parents[1]
+SHAPED = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "transformer_lite").rglob("*.py")
+    if "jaxtyping" in path.read_text(encoding="utf-8")
+]
+jaxtyping.install_import_hook(SHAPED, "beartype.beartype")
 # It installs what Colab has: only where it is named.
 collect_ignore = ["colab"]
 

@@ -36,8 +36,8 @@ CHROMIUM_OPTIONS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
-# A chapter has thousands of words of code in seven colours: one of each tells axe what all tell, in
-# a third of the time. The glyphs of formulas are drawn by the style sheet, where axe sees nothing.
+# A chapter has thousands of words of code of a few kinds: one of each tells axe what all tell, in a
+# third of the time. The glyphs of formulas are drawn by the style sheet, where axe sees nothing.
 ONE_OF_EACH_LOOK = """() => {
   const ground = (part) => {
     const { backgroundColor } = getComputedStyle(part);
@@ -45,8 +45,7 @@ ONE_OF_EACH_LOOK = """() => {
     return shines ? ground(part.parentElement) : backgroundColor;
   };
   const look = (part) => {
-    const { color, fontSize, fontWeight } = getComputedStyle(part);
-    return [color, fontSize, fontWeight, ground(part)].join();
+    return [part.className, getComputedStyle(part).fontSize, ground(part)].join();
   };
   const tokens = [...document.querySelectorAll(".highlight pre span:not(:has(*))")];
   const looks = tokens.map(look);
