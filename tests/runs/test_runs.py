@@ -37,6 +37,7 @@ KILLED = (
     "writing-the-manifest",
     "before-the-rename",
     "after-the-rename",
+    "after-the-last-rename",
     "removing-a-checkpoint",
     "after-the-last-step",
 )
@@ -51,8 +52,13 @@ def outcome(folder: Path) -> dict[str, Any]:
     for row in metrics:
         del row["seconds"]
     files = {path.name: path.read_bytes() for path in sorted(last.iterdir())}
-    validation = (folder / "validation.jsonl").read_text()
-    return {"last": last.name, "files": files, "metrics": metrics, "validation": validation}
+    return {
+        "last": last.name,
+        "scheduled": [path.name for path in runs.scheduled_checkpoints(folder)],
+        "files": files,
+        "metrics": metrics,
+        "validation": (folder / "validation.jsonl").read_text(),
+    }
 
 
 def assert_same_run(folder: Path, unbroken: Path) -> None:
@@ -60,6 +66,7 @@ def assert_same_run(folder: Path, unbroken: Path) -> None:
     assert found["metrics"] == expected["metrics"]
     assert found["validation"] == expected["validation"]
     assert found["last"] == expected["last"]
+    assert found["scheduled"] == expected["scheduled"], "the mean would be of others"
     assert found["files"].keys() == expected["files"].keys()
     for name, content in found["files"].items():
         assert content == expected["files"][name], f"{name} differs"
