@@ -100,6 +100,7 @@ MOMENTS: dict[str, Callable[[Path], None]] = {
     "removing-a-checkpoint": lambda _: removals_only(shutil.rmtree),
     "after-the-last-step": lambda _: on_call(training_run, "best_checkpoint", 1, lambda *_: kill()),
     "interrupt": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGINT)),
+    "late-interrupt": lambda _: on_call(training, "batch_loss", 11, ask(signal.SIGINT)),
     "termination": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGTERM)),
     "interrupt-while-loading": lambda _: on_call(
         preparation, "build_tokenizers", 1, ask(signal.SIGINT)
