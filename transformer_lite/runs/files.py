@@ -1,7 +1,6 @@
 """Files that a run writes: whole or not at all, and never through a link to somewhere else."""
 
 import json
-from itertools import count
 from pathlib import Path
 
 
@@ -28,5 +27,5 @@ def write_json(path: Path, content: object) -> None:
 
 def aside(path: Path) -> Path:
     """A free name beside `path` for what is damaged: it is kept, never overwritten."""
-    names = (f"damaged-{f'{number}-' if number > 1 else ''}{path.name}" for number in count(1))
-    return next(free for name in names if not (free := path.with_name(name)).exists())
+    free = path.with_name(f"damaged-{path.name}")
+    return aside(free) if free.exists() else free

@@ -59,8 +59,8 @@ class RunLog:
                 write(kept := aside(path), content)
                 shown = ", ".join(bad[:5]) + (", …" if len(bad) > 5 else "")
                 self.say(
-                    f"{path} has lines that are no JSON with a step, and they were dropped: "
-                    f"{shown}. The file as it was is called {kept.name} now"
+                    f"{path} must hold JSON with a step in every line, but it does not in line "
+                    f"{shown}: dropped. The file as it was is called {kept.name} now"
                 )
             pairs = zip(lines, steps, strict=True)
             good = [line + b"\n" for line, one in pairs if one is not None and one <= step]

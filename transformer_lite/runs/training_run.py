@@ -106,13 +106,13 @@ class _Run:
             raise self._stopped_by(error) from error
 
     def _stopped_by(self, error: OSError) -> OSError:
-        """The error of a run that could not write, in words."""
+        """The error of a run that could not go on in its folder, in words."""
         done, kept = self.trainer.steps_done, checkpoints(self.folder)
         when = f"stopped after step {done:,}" if done else "could not start"
         last = f"the last good checkpoint is {kept[-1].name}" if kept else "there is no checkpoint"
         again = "go on with --resume" if holds_run(self.folder) else "start again"
         said = OSError(
-            f"the run {when}, because it could not write to {self.folder} "
+            f"the run {when}, because it could not read or write in {self.folder} "
             f"({error.strerror or error}); {last}. Mend that and {again}"
         )
         said.errno = error.errno  # not an argument, which would stand before the words
