@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import torch
@@ -210,16 +211,33 @@ class _Beam:
         ]
 
 
+# For every module in evaluation mode for now: in how many `with` blocks, and its mode before.
+_EVALUATED: dict[torch.nn.Module, tuple[int, bool]] = {}
+_LOCK = Lock()
+
+
 @contextmanager
 def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
-    """Switch dropout off inside a `with` block, and every module back to what it was."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
+    """Switch dropout off inside a `with` block, and every module back to what it was.
+
+    Blocks may overlap, in one thread or several: a module goes back when the last of them ends.
+    """
+    modules = list(model.modules())
+    with _LOCK:
+        for module in modules:
+            blocks, mode = _EVALUATED.get(module, (0, module.training))
+            _EVALUATED[module] = blocks + 1, mode
+        model.eval()
     try:
         yield
     finally:
-        for module, mode in modes.items():
-            module.training = mode
+        with _LOCK:
+            for module in modules:
+                blocks, mode = _EVALUATED.pop(module)
+                if blocks > 1:
+                    _EVALUATED[module] = blocks - 1, mode
+                else:
+                    module.training = mode
 
 
 def _check(model: Model, bos: int, eos: int, max_length: int) -> None:

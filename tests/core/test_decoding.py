@@ -258,6 +258,22 @@ def test_the_mode_comes_back_even_after_an_error(mode: bool) -> None:
     assert model.training == mode
 
 
+def test_the_mode_comes_back_module_by_module_when_the_last_of_several_blocks_ends() -> None:
+    model = build("transformer, pre, learned").train()
+    model.encoder.eval()
+    before = {module: module.training for module in model.modules()}
+    whole, part, late = (evaluation_mode(one) for one in (model, model.decoder, model))
+    whole.__enter__()
+    part.__enter__()
+    late.__enter__()
+    whole.__exit__(None, None, None)
+    assert not any(module.training for module in model.modules())
+    late.__exit__(None, None, None)
+    assert model.training and not any(module.training for module in model.decoder.modules())
+    part.__exit__(None, None, None)
+    assert {module: module.training for module in model.modules()} == before
+
+
 def test_arguments_that_do_not_fit_are_refused() -> None:
     model, batch = build("rnn, context start"), random_inputs(1, 3, 1, 0)
     sources = (batch.source, batch.source_mask)

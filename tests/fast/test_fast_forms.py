@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from every_model import BOS, TARGET_VOCAB, build, random_inputs
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from transformer_lite import Transformer, TransformerConfig
@@ -202,7 +204,7 @@ def test_a_position_table_that_grew_in_decoding_serves_training_too() -> None:
     assert all(one.grad is not None for one in model.parameters())
 
 
-def test_a_search_leaves_the_weights_alone_and_reads_them_by_columns() -> None:
+def test_a_search_leaves_the_weights_alone_and_reads_them_by_columns(tmp_path: Path) -> None:
     """Whatever is done with the model meanwhile sees one right matrix: tied, in rows, its own."""
     model = build(FAST, tie="target")
     inputs = random_inputs(2, 4, 3, seed=0)
@@ -213,6 +215,10 @@ def test_a_search_leaves_the_weights_alone_and_reads_them_by_columns() -> None:
     assert weight is model.target_embedding.weight and weight.is_contiguous()
     assert torch.equal(copy.deepcopy(model).output.weight, weight)
     assert torch.equal(pickle.loads(pickle.dumps(model)).output.weight, weight)
+    save_model(model, tmp_path / "tied")  # refuses tied matrices that differ
+    with torch.no_grad():
+        weight.mul_(2)
+    assert torch.equal(model.output.weight, model.target_embedding.weight)
     other = build(FAST, seed=1, tie="target")
     model.load_state_dict(other.state_dict())
     model.step(state, inputs.target_in[:, 1])

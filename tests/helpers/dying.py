@@ -20,6 +20,7 @@ import torch
 
 from transformer_lite import cli, training
 from transformer_lite.runs import checkpoint, log, preparation, training_run
+from transformer_lite.runs import folder as run_folder
 
 
 def kill() -> None:
@@ -46,7 +47,7 @@ def half_a_file(content: Any, path: Any, *_: Any) -> None:
 
 
 def half_a_recipe(path: Path, content: Any) -> None:
-    path.write_text('{"task": {"na')
+    path.with_name(f"{path.name}.new").write_text('{"task": {"na')
     kill()
 
 
@@ -86,7 +87,7 @@ def ask(number: signal.Signals) -> Callable[..., None]:
 # Checkpoints are written after steps 4, 8 and 12; each writes six files.
 MOMENTS: dict[str, Callable[[Path], None]] = {
     "loading-data": lambda _: on_call(preparation, "build_tokenizers", 1, lambda *_, **__: kill()),
-    "writing-the-recipe": lambda _: on_call(checkpoint, "write_json", 1, half_a_recipe),
+    "writing-the-recipe": lambda _: on_call(run_folder, "write_json", 1, half_a_recipe),
     "before-a-checkpoint": lambda _: on_call(training, "batch_loss", 3, lambda *_: kill()),
     "between-checkpoints": lambda _: on_call(training, "batch_loss", 7, lambda *_: kill()),
     "writing-metrics": lambda run: on_call(log, "_metrics_line", 7, half_a_line(run)),
@@ -94,10 +95,12 @@ MOMENTS: dict[str, Callable[[Path], None]] = {
     "writing-the-second-checkpoint": lambda _: on_call(checkpoint, "save_file", 2, half_a_file),
     "writing-the-manifest": lambda _: on_call(checkpoint, "file_hash", 7, lambda *_: kill()),
     "before-the-rename": lambda _: on_call(os, "fsync", 12, lambda *_: kill()),
-    "after-the-rename": lambda _: on_call(training_run, "best_checkpoint", 2, lambda *_: kill()),
+    "after-the-rename": lambda _: on_call(training_run, "prune", 3, lambda *_: kill()),
+    "after-the-last-rename": lambda _: on_call(training_run, "prune", 4, lambda *_: kill()),
     "removing-a-checkpoint": lambda _: removals_only(shutil.rmtree),
-    "after-the-last-step": lambda _: on_call(training_run, "best_checkpoint", 4, lambda *_: kill()),
+    "after-the-last-step": lambda _: on_call(training_run, "best_checkpoint", 1, lambda *_: kill()),
     "interrupt": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGINT)),
+    "late-interrupt": lambda _: on_call(training, "batch_loss", 11, ask(signal.SIGINT)),
     "termination": lambda _: on_call(training, "batch_loss", 7, ask(signal.SIGTERM)),
     "interrupt-while-loading": lambda _: on_call(
         preparation, "build_tokenizers", 1, ask(signal.SIGINT)

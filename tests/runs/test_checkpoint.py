@@ -1,6 +1,7 @@
 """Model folders: whole or absent, checked before they are trusted."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +145,29 @@ def test_a_checkpoint_is_never_overwritten(folder: Path) -> None:
     with pytest.raises(FileExistsError, match=r"model exists already.*never overwritten"):
         checkpoint.save(folder, checkpoint.load(folder))
     assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_whom_the_umask_lets_read_may_read_all_of_it(folder: Path) -> None:
+    before = os.umask(0o026)
+    try:
+        checkpoint.save(folder.with_name("other"), checkpoint.load(folder))
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in folder.with_name("other").iterdir()}
+    assert modes == {0o640}
+
+
+def test_a_folder_removed_while_it_is_read_is_not_called_damaged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removing(folder: Path) -> None:
+        checkpoint.remove_folder(folder)
+        check(folder)
+
+    check = checkpoint.check_folder
+    monkeypatch.setattr(checkpoint, "check_folder", removing)
+    with pytest.raises(CheckpointError, match=r"was removed while it was read.*try again"):
+        checkpoint.load(folder)
 
 
 def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:

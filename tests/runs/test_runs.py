@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from run_fixtures import RECIPE
 from typer.testing import CliRunner
 
 from transformer_lite import cli, evaluation, runs, training
-from transformer_lite.runs import RunError, checkpoint
+from transformer_lite.runs import RunError, checkpoint, log
 from transformer_lite.runs import folder as run_folder
 from transformer_lite.runs.checkpoint import CheckpointError
 from transformer_lite.runs.recipe import Recipe
@@ -37,22 +37,26 @@ KILLED = (
     "writing-the-manifest",
     "before-the-rename",
     "after-the-rename",
+    "after-the-last-rename",
     "removing-a-checkpoint",
     "after-the-last-step",
 )
-STOPPED = ("interrupt", "termination")
+STOPPED = {"interrupt": 7, "termination": 7, "late-interrupt": 11}
 
 
 def outcome(folder: Path) -> dict[str, Any]:
     """All that a finished run leaves, but for clock times."""
-    last = runs.checkpoints(folder)[-1]
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     metrics = [json.loads(line) for line in lines]
     for row in metrics:
         del row["seconds"]
-    files = {path.name: path.read_bytes() for path in sorted(last.iterdir())}
-    validation = (folder / "validation.jsonl").read_text()
-    return {"last": last.name, "files": files, "metrics": metrics, "validation": validation}
+    files = [file for path in runs.scheduled_checkpoints(folder) for file in sorted(path.iterdir())]
+    return {
+        "last": runs.checkpoints(folder)[-1].name,
+        "files": {f"{file.parent.name}/{file.name}": file.read_bytes() for file in files},
+        "metrics": metrics,
+        "validation": (folder / "validation.jsonl").read_text(),
+    }
 
 
 def assert_same_run(folder: Path, unbroken: Path) -> None:
@@ -172,8 +176,9 @@ def test_a_stopped_run_writes_a_checkpoint_and_goes_on(
     run = folder / moment
     assert ends[moment]["status"] == 130
     # The update that was under way is finished first: a half-updated model is never saved.
-    assert runs.checkpoints(run)[-1].name == "step-0000007"
-    assert "stopped after step 7" in (run / "log.txt").read_text()
+    step = STOPPED[moment]
+    assert runs.checkpoints(run)[-1].name == f"step-{step:07d}"
+    assert f"stopped after step {step}" in (run / "log.txt").read_text()
     last_line = ends[moment]["output"].splitlines()[-1]
     assert last_line.startswith("stopped; go on with: transformer-lite train ")
     assert last_line.endswith(f"--run {run} --resume")
@@ -245,13 +250,20 @@ def test_a_full_disk_loses_nothing(
     assert_same_run(half_run, unbroken)
 
 
-def test_a_full_disk_ends_the_command_in_one_line(
-    recipe_file: Path, half_run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], None]:
+    """Let a function that writes find no room."""
+
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    return lambda owner, name: monkeypatch.setattr(owner, name, full)
+
+
+def test_a_full_disk_ends_the_command_in_one_line(
+    recipe_file: Path, half_run: Path, full_disk: Any
+) -> None:
+    full_disk(checkpoint, "save_file")
     result = CliRunner().invoke(
         cli.app, ["train", str(recipe_file), "--run", str(half_run), "--resume"]
     )
@@ -285,12 +297,34 @@ def test_a_disk_that_is_really_full(
     before = remains(run / "checkpoints")
     filler = small_disk / "filler"
     fill(filler, leave=room * 1024)
-    with pytest.raises(OSError, match=r"No space left.*step-0000004.*--resume"):
+    with pytest.raises(OSError, match=r"^the run .*No space left.*step-0000004") as caught:
         runs.train(recipe, run, resume=True, progress=False)
+    assert caught.value.errno == errno.ENOSPC
     assert remains(run / "checkpoints") == before
     filler.unlink()
     runs.train(recipe, run, resume=True, progress=False)
     assert_same_run(run, unbroken)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "words"),
+    [
+        (run_folder, "write_json", r"could not start,.*no checkpoint\. Mend that and start again"),
+        (log, "write", r"could not start,.*no checkpoint\. Mend that and go on with --resume"),
+    ],
+)
+def test_a_disk_too_full_to_start(
+    owner: Any, name: str, words: str, recipe: Recipe, tmp_path: Path, full_disk: Any
+) -> None:
+    full_disk(owner, name)
+    with pytest.raises(OSError, match=rf"^the run {words}"):
+        runs.train(recipe, tmp_path / "run", progress=False)
+
+
+def test_what_stands_in_the_way_of_a_checkpoint_is_named(recipe: Recipe, half_run: Path) -> None:
+    (half_run / "checkpoints" / "step-0000008").write_text("not a checkpoint")
+    with pytest.raises(OSError, match=r"stopped after step 8.*step-0000008 exists already"):
+        runs.train(recipe, half_run, resume=True, progress=False)
 
 
 def fill(path: Path, leave: int) -> None:
@@ -344,6 +378,87 @@ def test_a_folder_of_something_else_is_left_alone(recipe: Recipe, tmp_path: Path
     with pytest.raises(RunError, match=r"holds no run to resume \(no recipe.json\)"):
         runs.train(recipe, tmp_path, resume=True, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_lies_beside_the_checkpoints_is_left_alone(
+    recipe: Recipe, unbroken: Path, half_run: Path
+) -> None:
+    place = half_run / "checkpoints"
+    for name in ("step-0000004-backup", "step-0000004.bak", "step-00000008", "mine.partial"):
+        shutil.copytree(place / "step-0000004", place / name)
+    (place / "step-0000006.zip").write_text("not a folder")
+    (place / "step-0000005").symlink_to(place / "step-0000004.bak")
+    before = {name: one for name, one in remains(place).items() if "step-0000004/" not in name}
+    runs.train(recipe, half_run, resume=True, progress=False)
+    assert outcome(half_run) == outcome(unbroken)
+    assert {name: one for name, one in remains(place).items() if name in before} == before
+
+
+def test_checkpoints_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    names = ["step-9999998", "step-9999999", "step-10000000", "step-10000001"]
+    for name, loss in zip(names, (3.0, 1.0, 2.0, 1.5), strict=True):
+        state = {"scheduled": True, "validation": {"loss": loss}}
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "progress.json").write_text(json.dumps(state))
+    assert [path.name for path in runs.checkpoints(tmp_path)] == names
+    run_folder.prune(tmp_path, 2)
+    assert [path.name for path in runs.checkpoints(tmp_path)] == names[1:], "newest and best"
+
+
+def test_a_checkpoint_removed_meanwhile_is_passed_over(
+    unbroken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run in progress removes older ones while others look into its folder."""
+    best, listed = runs.best_checkpoint(unbroken), runs.checkpoints(unbroken)
+    gone = unbroken / "checkpoints" / "step-0000002"
+    monkeypatch.setattr(run_folder, "checkpoints", lambda _: [gone, *listed])
+    assert runs.best_checkpoint(unbroken) == best
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("name", run_folder.OWN)
+def test_a_link_in_a_run_folder_is_not_followed(
+    name: str, resume: bool, recipe: Recipe, unbroken: Path, tmp_path: Path
+) -> None:
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    shutil.copytree(unbroken, run)
+    (run / name).rename(outside)
+    if not resume:
+        shutil.rmtree(run)
+        run.mkdir()
+    (run / name).symlink_to(outside)
+    before = remains(tmp_path)
+    with pytest.raises(RunError, match=rf"{name} must lie in the run folder .* link to .*outside"):
+        runs.train(recipe, run, resume=resume, progress=False)
+    assert remains(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "recipe.json.new"])
+def test_what_is_written_replaces_a_link(name: str, recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("three years of work")
+    (tmp_path / name).symlink_to(tmp_path / "outside")
+    run_folder.store_recipe(tmp_path, recipe)
+    assert (tmp_path / "outside").read_text() == "three years of work"
+    assert not (tmp_path / "recipe.json").is_symlink() and runs.holds_run(tmp_path)
+
+
+def test_lines_that_cannot_be_read_are_set_aside(
+    recipe: Recipe, half_run: Path, unbroken: Path
+) -> None:
+    path = half_run / "metrics.jsonl"
+    good = path.read_bytes().splitlines(keepends=True)
+    bad = [b"\n", b'{"step": 2, "lo\n', bytes(8) + b"\n", b"\xff\n", b"7\n", b'{"step": "1"}\n',
+           b"[" * 100_000 + b"\n"]  # fmt: skip
+    path.write_bytes(b"".join([*good[:2], *bad, *good[2:]]))
+    damaged = path.read_bytes()
+    (half_run / "damaged-metrics.jsonl").write_text("of another time")
+    runs.train(recipe, half_run, resume=True, progress=False)
+    assert_same_run(half_run, unbroken)
+    assert (half_run / "damaged-damaged-metrics.jsonl").read_bytes() == damaged
+    assert (half_run / "damaged-metrics.jsonl").read_text() == "of another time"
+    said = (half_run / "log.txt").read_text()
+    assert "in line 3, 4, 5, 6, 7, …: dropped" in said
+    assert "as it was is called damaged-damaged-metrics.jsonl now" in said
 
 
 def test_a_file_in_the_way_is_left_alone(recipe: Recipe, tmp_path: Path) -> None:

@@ -9,7 +9,16 @@ from transformer_lite.runs.folder import (
     checkpoints,
     holds_run,
     model_folder,
+    scheduled_checkpoints,
 )
 from transformer_lite.runs.training_run import train
 
-__all__ = ["RunError", "best_checkpoint", "checkpoints", "holds_run", "model_folder", "train"]
+__all__ = [
+    "RunError",
+    "best_checkpoint",
+    "checkpoints",
+    "holds_run",
+    "model_folder",
+    "scheduled_checkpoints",
+    "train",
+]

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from transformer_lite.checks import check_one_of
 from transformer_lite.data import Tokenizer, tokenizer_from_json
 from transformer_lite.fast import FastTransformer
 from transformer_lite.model import SequenceModel
+from transformer_lite.runs.files import write_json
 from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
 
@@ -92,15 +94,19 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     try:
         yield partial
         sums = {path.name: file_hash(str(path)) for path in sorted(partial.iterdir())}
-        (partial / MANIFEST).write_text(json.dumps(sums, indent=1))
+        write_json(partial / MANIFEST, sums)
+        mode = (partial / MANIFEST).stat().st_mode  # by the umask; safetensors lets the owner alone
         for path in partial.iterdir():
+            path.chmod(mode)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         partial.rename(folder)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, SafetensorError):  # its own class, also for a full disk
-            raise OSError(errno.EIO, str(error)) from error
+            found = re.search(r"os error (\d+)", str(error))
+            number = int(found[1]) if found else errno.EIO
+            raise OSError(number, os.strerror(number)) from error
         raise
 
 
@@ -189,10 +195,23 @@ def load(folder: Path) -> SavedModel:
     """Read a model folder.
 
     Raises:
-        CheckpointError: it is missing, incomplete, altered, or of another version of the package.
+        CheckpointError: it is missing, incomplete, altered, removed meanwhile, or of another
+            version of the package.
     """
     if not folder.is_dir():
         raise CheckpointError(f"folder must be a model folder, but there is none at {folder}")
+    try:
+        return _load(folder)
+    except (OSError, ValueError) as error:
+        if folder.is_dir():
+            raise
+        raise CheckpointError(
+            f"{folder} was removed while it was read, as a run does with its older checkpoints; "
+            "try again"
+        ) from error
+
+
+def _load(folder: Path) -> SavedModel:
     check_folder(folder)
     about = read_json(folder / "model.json")
     tokenizers = read_json(folder / "tokenizers.json")
@@ -268,11 +287,6 @@ def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[s
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote."""
+    """Read what `files.write_json` wrote."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write JSON that people can read and compare: indented, Hangul as it is."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

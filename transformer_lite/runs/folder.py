@@ -4,7 +4,7 @@ A run folder holds `recipe.json`, `log.txt`, `metrics.jsonl` (one line a step), 
 (one line a validation) and `checkpoints/step-0001000/`, each of which is a complete model folder.
 """
 
-import shutil
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,13 @@ from filelock import FileLock, Timeout
 from transformer_lite import data
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.checkpoint import CheckpointError
+from transformer_lite.runs.files import aside, write_json
+from transformer_lite.runs.log import LOG, METRICS, VALIDATION
 from transformer_lite.runs.recipe import Recipe
 
-LOCK, RECIPE = "run.lock", "recipe.json"
+LOCK, RECIPE, CHECKPOINTS = "run.lock", "recipe.json", "checkpoints"
+OWN = (LOCK, RECIPE, CHECKPOINTS, LOG, METRICS, VALIDATION)
+STEP = re.compile(r"step-([0-9]{7}|[1-9][0-9]{7,})")  # as `checkpoint_path` writes it
 
 
 class RunError(ValueError):
@@ -51,6 +55,12 @@ def claim(folder: Path, recipe: Recipe, *, resume: bool) -> AbstractContextManag
 
 
 def _check_usable(folder: Path, recipe: Recipe, resume: bool) -> None:
+    for path in (folder / name for name in OWN):
+        if path.is_symlink():
+            raise RunError(
+                f"{path} must lie in the run folder itself, but it is a link to {path.readlink()}; "
+                "put what it points to in its place, or name another folder"
+            )
     if resume:
         _check_resumable(folder, recipe)
     elif folder.exists() and not _is_unused(folder):
@@ -71,10 +81,49 @@ def _is_unused(folder: Path) -> bool:
     )
 
 
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where a run writes its checkpoint after a step."""
+    return folder / CHECKPOINTS / f"step-{step:07d}"
+
+
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint folders of a run, oldest first."""
-    found = (folder / "checkpoints").glob("step-*")
-    return sorted(path for path in found if path.suffix != checkpoint.PARTIAL)
+    """The checkpoint folders of a run, oldest first; whatever else lies there is not the run's."""
+    return _numbered(folder, "")
+
+
+def scheduled_checkpoints(folder: Path) -> list[Path]:
+    """Those that an unbroken run would have written as well, so not on being stopped."""
+    return [path for path, state in _with_states(folder) if state["scheduled"]]
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What is left of checkpoints whose writing or removal was cut short."""
+    return _numbered(folder, checkpoint.PARTIAL)
+
+
+def _numbered(folder: Path, ending: str) -> list[Path]:
+    found = {}
+    for path in (folder / CHECKPOINTS).glob(f"*{ending}"):
+        name = STEP.fullmatch(path.name.removesuffix(ending))
+        if name and path.is_dir() and not path.is_symlink():
+            found[int(name[1])] = path
+    return [found[step] for step in sorted(found)]
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Remove all checkpoints of a run but the best, the newest and the newest scheduled ones.
+
+    Args:
+        folder: the run folder.
+        keep: how many count as the newest. Scheduled ones are counted by themselves, so that they
+            are those of an unbroken run; the others are there to resume from.
+    """
+    found = checkpoints(folder)
+    best = best_checkpoint(folder) if found else None
+    kept = {*found[-keep:], *scheduled_checkpoints(folder)[-keep:], best}
+    for path in found:
+        if path not in kept:
+            checkpoint.remove_folder(path)
 
 
 def best_checkpoint(folder: Path) -> Path:
@@ -83,7 +132,7 @@ def best_checkpoint(folder: Path) -> Path:
     Raises:
         CheckpointError: the run has no checkpoint yet.
     """
-    found = [(path, _run_state(path)) for path in checkpoints(folder)]
+    found = _with_states(folder)
     if not found:
         raise CheckpointError(f"{folder} holds no checkpoint yet; train first")
     # One written because somebody stopped the run would not be there in an unbroken run.
@@ -113,16 +162,23 @@ def model_folder(path_or_name: str | Path) -> Path:
             f"the model must be a run folder, a model folder or one of {', '.join(shipped)}, "
             f"but it is {str(path_or_name)!r}"
         )
-    if not (path / checkpoint.MANIFEST).is_file() and (path / "checkpoints").is_dir():
+    if not (path / checkpoint.MANIFEST).is_file() and (path / CHECKPOINTS).is_dir():
         return best_checkpoint(path)
     return path
 
 
-def _run_state(path: Path) -> dict[str, Any]:
-    try:
-        return checkpoint.read_json(path / checkpoint.RUN_STATE)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}; remove it and try again") from error
+def _with_states(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Every checkpoint with the state of the run at that time, but for one removed meanwhile."""
+    found = []
+    for path in checkpoints(folder):
+        try:
+            found.append((path, checkpoint.read_json(path / checkpoint.RUN_STATE)))
+        except (OSError, ValueError) as error:
+            if path.exists():
+                raise CheckpointError(
+                    f"{path} is damaged: {error}; remove it and try again"
+                ) from error
+    return found
 
 
 def _check_resumable(folder: Path, recipe: Recipe) -> None:
@@ -145,10 +201,8 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
 
 
 def store_recipe(folder: Path, recipe: Recipe) -> None:
-    """Write the recipe in one step, like everything that a resumed run relies on."""
-    replacement = folder / f"{RECIPE}.new"
-    checkpoint.write_json(replacement, recipe.to_dict())
-    replacement.replace(folder / RECIPE)
+    """Write the recipe of a run."""
+    write_json(folder / RECIPE, recipe.to_dict())
 
 
 def set_damaged_aside(folder: Path) -> list[str]:
@@ -166,8 +220,6 @@ def set_damaged_aside(folder: Path) -> list[str]:
         raise CheckpointError(f"{folder} has no checkpoint that is whole: {damaged[found[-1]]}")
     said = []
     for path, error in damaged.items():
-        aside = path.with_name(f"damaged-{path.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
-        said.append(f"{error}. It is called {aside.name} now, and is not used")
+        kept = path.rename(aside(path))
+        said.append(f"{error}. It is called {kept.name} now, and is not used")
     return said

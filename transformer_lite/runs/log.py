@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from transformer_lite.runs.files import aside, write
 from transformer_lite.training import StepResult
 
-METRICS, VALIDATION = "metrics.jsonl", "validation.jsonl"
+LOG, METRICS, VALIDATION = "log.txt", "metrics.jsonl", "validation.jsonl"
 
 
 class RunLog:
@@ -25,7 +26,7 @@ class RunLog:
     def say(self, message: str) -> None:
         """A sentence for people, into log.txt with the time of day."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
+        with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{stamp}  {message}\n")
         if self.shown:
             tqdm.write(message)
@@ -42,18 +43,37 @@ class RunLog:
             rows.write(json.dumps({"step": step} | metrics) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of later steps, so that the logs read as one unbroken run."""
+        """Drop the lines of later steps, so that the logs read as one unbroken run.
+
+        Lines that cannot be read are dropped as well, after the whole file was copied aside.
+        """
         for name in (METRICS, VALIDATION):
             path = self.folder / name
-            lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-            whole = [line for line in lines if line.endswith("\n")]
-            replacement = path.with_suffix(".new")
-            replacement.write_text("".join(line for line in whole if _step_of(line) <= step))
-            replacement.replace(path)
+            content = path.read_bytes() if path.exists() else b""
+            *lines, last = content.split(b"\n")
+            if _step_of(last):  # otherwise it is empty, or what a killed process wrote of a line
+                lines.append(last)
+            steps = [_step_of(line) for line in lines]
+            bad = [str(number) for number, one in enumerate(steps, start=1) if one is None]
+            if bad:
+                write(kept := aside(path), content)
+                shown = ", ".join(bad[:5]) + (", …" if len(bad) > 5 else "")
+                self.say(
+                    f"{path} must hold JSON with a step in every line, but it does not in line "
+                    f"{shown}: dropped. The file as it was is called {kept.name} now"
+                )
+            pairs = zip(lines, steps, strict=True)
+            good = [line + b"\n" for line, one in pairs if one is not None and one <= step]
+            write(path, b"".join(good))
 
 
-def _step_of(line: str) -> int:
-    return int(json.loads(line)["step"])
+def _step_of(line: bytes) -> int | None:
+    """Which step a line tells of; None if it cannot be read."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return step if type(step) is int else None
 
 
 def _metrics_line(result: StepResult, seconds: float) -> str:

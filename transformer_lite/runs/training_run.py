@@ -14,8 +14,12 @@ from transformer_lite.progress import progress_bar
 from transformer_lite.runs import checkpoint, distributed
 from transformer_lite.runs.folder import (
     best_checkpoint,
+    checkpoint_path,
     checkpoints,
     claim,
+    holds_run,
+    leftovers,
+    prune,
     set_damaged_aside,
     store_recipe,
 )
@@ -92,28 +96,35 @@ class _Run:
 
     def go(self) -> Path:
         """Train to the last step; returns the best checkpoint."""
-        distributed.first_only(self._clear_away)  # before any process looks for a checkpoint
-        distributed.together(self._begin)
         try:
+            distributed.first_only(self._clear_away)  # before any process looks for a checkpoint
+            distributed.together(self._begin)
             with stop_requests() as stop:
                 self._loop(stop)
             return self._finish()
         except OSError as error:
-            kept = checkpoints(self.folder)
-            last = f"the last good checkpoint is {kept[-1].name}" if kept else "there is none yet"
-            raise OSError(
-                error.errno,
-                f"the run stopped after step {self.trainer.steps_done:,}, because it could not "
-                f"write to {self.folder} ({error.strerror}); {last}. Make room and go on with "
-                "--resume",
-            ) from error
+            raise self._stopped_by(error) from error
+
+    def _stopped_by(self, error: OSError) -> OSError:
+        """The error of a run that could not go on in its folder, in words."""
+        done, kept = self.trainer.steps_done, checkpoints(self.folder)
+        when = f"stopped after step {done:,}" if done else "could not start"
+        last = f"the last good checkpoint is {kept[-1].name}" if kept else "there is no checkpoint"
+        again = "go on with --resume" if holds_run(self.folder) else "start again"
+        said = OSError(
+            f"the run {when}, because it could not read or write in {self.folder} "
+            f"({error.strerror or error}); {last}. Mend that and {again}"
+        )
+        said.errno = error.errno  # not an argument, which would stand before the words
+        return said
 
     def _clear_away(self) -> None:
-        """Remove what a killed process left half done, and what was damaged since."""
-        for leftover in (self.folder / "checkpoints").glob(f"*{checkpoint.PARTIAL}"):
+        """Remove what a killed process left half done or unpruned, and what was damaged since."""
+        for leftover in leftovers(self.folder):
             shutil.rmtree(leftover)
         for said in set_damaged_aside(self.folder):
             self.log.say(said)
+        prune(self.folder, self.recipe.validation.keep)
 
     def _begin(self) -> None:
         """Take up the newest checkpoint, or start."""
@@ -169,10 +180,10 @@ class _Run:
         return done % self.recipe.validation.every == 0 or done == training.steps
 
     def _checkpoint(self) -> None:
-        """Validate, write a checkpoint, and remove all but the newest and the best."""
+        """Validate, write a checkpoint, and remove those that are not to be kept."""
         step = self.trainer.steps_done
-        path = self.folder / "checkpoints" / f"step-{step:07d}"
-        if path.exists():
+        path = checkpoint_path(self.folder, step)
+        if path in checkpoints(self.folder):
             return
         metrics = self._validate()
         scheduled = self._is_scheduled()
@@ -185,11 +196,7 @@ class _Run:
             "validation": metrics,
         }
         checkpoint.save(path, self.prepared.saved, self.trainer.optimizer, state)
-        found = checkpoints(self.folder)
-        keep = {*found[-self.recipe.validation.keep :], best_checkpoint(self.folder)}
-        for old in found:
-            if old not in keep:
-                checkpoint.remove_folder(old)
+        prune(self.folder, self.recipe.validation.keep)
 
     def _validate(self) -> dict[str, float]:
         """Score the model on the validation sentences, and say how it is doing."""
