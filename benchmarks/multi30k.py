@@ -105,7 +105,7 @@ def run(setting: Setting) -> dict[str, Any]:
     }
     count = recipe.validation.keep
     if count > 2:  # asked for in order to average
-        mean = checkpoint.average(runs.checkpoints(folder)[-count:])
+        mean = checkpoint.average(runs.scheduled_checkpoints(folder)[-count:])
         name = f"mean of {count} checkpoints"
         test[name] = score(translate(mean, corpus), corpus)
         test[f"{name}, beam of 5"] = score(translate(mean, corpus, beam_size=5), corpus)

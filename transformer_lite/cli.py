@@ -59,7 +59,7 @@ def chosen_translator(model: str | None, marian: str | None) -> Translator:
 
 def averaged(run: str, count: int) -> Translator:
     """A translator of the mean of the newest checkpoints of a run."""
-    found = runs.checkpoints(Path(run))
+    found = runs.scheduled_checkpoints(Path(run))
     if len(found) < count:
         raise ValueError(
             f"--average must be at most {len(found)}, the checkpoints that {run} holds, but it is "

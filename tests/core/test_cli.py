@@ -137,7 +137,7 @@ def test_evaluate_says_the_same_of_a_run_and_of_its_best_checkpoint(unbroken: Pa
 
 
 def test_evaluate_averages_the_newest_checkpoints(unbroken: Path, tmp_path: Path) -> None:
-    found = runs.checkpoints(unbroken)
+    found = runs.scheduled_checkpoints(unbroken)
     mean = tmp_path / "mean"
     checkpoint.save(mean, checkpoint.average(found[-2:]))
     by_option = call("evaluate", "--model", unbroken, "--average", 2)
