@@ -38,17 +38,12 @@ def read_stored(project: Project, name: str) -> NotebookNode:
         raise SourceError(
             f"notebooks/{path.name} is damaged ({reason}): run `make notebooks`, which repairs it"
         ) from error
-    if _room(notebook).get("outputs") != outputs_digest(notebook):
+    room = notebook.metadata.get(ROOM)  # anybody's notebook may lie there
+    if not isinstance(room, dict) or room.get("outputs") != outputs_digest(notebook):
         raise SourceError(
             f"notebooks/{path.name}: outputs were changed after the execution: run `make notebooks`"
         )
     return notebook
-
-
-def _room(notebook: NotebookNode) -> dict[str, str]:
-    """What this machinery noted in a notebook, which may be anybody's."""
-    room = notebook.metadata.get(ROOM)
-    return room if isinstance(room, dict) else {}
 
 
 def is_as_written(project: Project, name: str) -> bool:
@@ -57,7 +52,7 @@ def is_as_written(project: Project, name: str) -> bool:
         stored = read_stored(project, name)
     except SourceError:
         return False
-    return _room(stored).get("cells") == cells_digest(stored.cells, name)
+    return bool(stored.metadata[ROOM].get("cells") == cells_digest(stored.cells, name))
 
 
 def write_stored(project: Project, name: str, notebook: NotebookNode) -> str:
@@ -93,11 +88,12 @@ def chapter_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 def is_fresh(stored: NotebookNode, made: NotebookNode) -> bool:
     """Whether stored outputs are those of an execution of this code with this package."""
-    have, want = _room(stored), _room(made)
-    same = [cell.source for cell in chapter_cells(stored)] == [
-        cell.source for cell in chapter_cells(made)
-    ]
-    return same and all(have.get(key) == want[key] for key in ("code", "package"))
+    have, want = (
+        [one.metadata[ROOM].get("code"), one.metadata[ROOM].get("package")]
+        + [cell.source for cell in chapter_cells(one)]  # a reader may have changed it
+        for one in (stored, made)
+    )
+    return have == want
 
 
 def put_outputs(stored: NotebookNode, made: NotebookNode, name: str) -> NotebookNode:
