@@ -31,6 +31,8 @@ BIN := .venv/bin
 JUPYTERLAB := jupyterlab==4.6.6
 INSTALLED := .venv/.installed
 HTML := _build/html
+# What else lies in notebooks/ is a reader's own.
+NOTEBOOKS := $(patsubst book/%.md,notebooks/%.ipynb,$(wildcard book/[0-9][0-9]-*.md))
 PORT ?= 8000
 
 # Models of the size used here are fastest on one thread, and the same on every machine.
@@ -66,7 +68,7 @@ lint: $(INSTALLED)
 # Strict: every output that is stored has to come out again.
 test-notebooks: $(INSTALLED)
 	$(call timed,notebooks,TQDM_DISABLE=1 $(PYTEST) --dist loadfile --nbval --nbval-current-env \
-		--nbval-sanitize-with notebooks/sanitize.cfg -o filterwarnings= notebooks)
+		--nbval-sanitize-with notebooks/sanitize.cfg -o filterwarnings= $(NOTEBOOKS))
 
 test-python: $(INSTALLED)
 	$(call timed,tests,$(PYTEST) --dist worksteal tests)

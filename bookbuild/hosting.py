@@ -57,7 +57,6 @@ class Stamp:
 
 def configured_stamp(project: Project) -> Stamp:
     """What `_config.yml` says about hosting: nothing, until repository.url names a copy."""
-    repository, html = project.settings.get("repository"), project.settings.get("html")
-    address = repository.get("url", "") if isinstance(repository, dict) else ""
-    site = html.get("baseurl", "") if isinstance(html, dict) else ""
+    address = project.settings.get("repository", {}).get("url", "")
+    site = project.settings.get("html", {}).get("baseurl", "")
     return Stamp.at(project, address, site) if address else Stamp(site=site)

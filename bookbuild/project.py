@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
+from jupyter_book.config import get_validator
+
+from bookbuild.source import SourceError, read_text
 
 PACKAGE = "transformer_lite"
 
@@ -46,16 +50,23 @@ class Project:
         return sorted(self.book.glob("[0-9][0-9]-*.md"))
 
     @cached_property
-    def settings(self) -> dict[str, object]:
-        """The parsed `_config.yml`."""
-        loaded = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        return loaded if isinstance(loaded, dict) else {}
+    def settings(self) -> dict[str, Any]:
+        """The parsed `_config.yml`; SourceError where Jupyter Book could not read it."""
+        name = self.config.name
+        try:
+            settings = yaml.safe_load(read_text(self.config))
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{name}:{mark.line + 1}" if mark else name
+            raise SourceError(f"{where}: no YAML: {getattr(error, 'problem', error)}") from error
+        for fault in get_validator().iter_errors(settings):
+            raise SourceError(f"{name}: {fault.json_path.removeprefix('$.')}: {fault.message}")
+        return settings
 
     @cached_property
     def markdown_extensions(self) -> frozenset[str]:
         """The MyST syntax extensions that the configuration switches on."""
-        parse = self.settings.get("parse")
-        return frozenset(parse.get("myst_enable_extensions", ()) if isinstance(parse, dict) else ())
+        return frozenset(self.settings.get("parse", {}).get("myst_enable_extensions") or ())
 
     def notebook(self, name: str) -> Path:
         """The notebook of the chapter with this name, such as 01-bottleneck."""

@@ -15,7 +15,7 @@ from pybtex.database import Entry, parse_file
 from sphinx.environment import BuildEnvironment
 
 from bookbuild.project import Project
-from bookbuild.source import SourceError
+from bookbuild.source import SourceError, check_page
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,13 @@ class References:
 
 
 def collect(project: Project) -> References:
-    """Let Sphinx read the book without writing pages, and note what each label became."""
+    """Let Sphinx read the book without writing pages, and note what each label became.
+
+    Raises:
+        SourceError: a page or the configuration cannot be read.
+    """
+    for page in sorted(project.book.rglob("*.md")):
+        check_page(page, project.markdown_extensions)
     folder = project.build / "references"
     status = build_sphinx(
         project.book,
@@ -129,14 +135,10 @@ def _numbers(
 
 
 def _bibliography(project: Project) -> dict[str, Citation]:
-    names = project.settings.get("bibtex_bibfiles", ())
-    files = (
-        [project.book / Path(str(name)).name for name in names] if isinstance(names, list) else []
-    )
     return {
         key: _citation(entry)
-        for file in files
-        for key, entry in parse_file(str(file)).entries.items()
+        for name in project.settings.get("bibtex_bibfiles", ())
+        for key, entry in parse_file(str(project.book / Path(name).name)).entries.items()
     }
 
 

@@ -15,6 +15,16 @@ HOST = Path(__file__).parent / "assets" / "widget-host.js"
 _REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f-]+)")
 
 
+def saved_state(notebook: NotebookNode) -> dict[str, Any]:
+    """The widgets that are stored with a notebook; {} when it shows none."""
+    return notebook.metadata.get("widgets", {}).get(STATE, {})
+
+
+def script_text(value: object) -> str:
+    """JSON for a script element; a `<` in it could end the element, or begin a comment there."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
 def settle_widgets(notebook: NotebookNode, name: str) -> None:
     """Name shown models by their order and the chapter; drop the models that nothing shows."""
     saved = notebook.metadata.pop("widgets", {}).get(STATE)

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bookbuild.deck.render import widget_state
 from bookbuild.deck.slides import arrange
+from bookbuild.files import write_text
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.convert import convert_chapter
 from bookbuild.notebook.stored import read_stored
@@ -26,7 +27,7 @@ def make_decks(project: Project, references: References, stamp: Stamp, output: P
     _copy_shared_files(output / "shared")
     for chapter in project.chapters:
         text = _deck(chapter, project, references, stamp)
-        (output / f"{chapter.stem}.html").write_text(text, encoding="utf-8")
+        write_text(output / f"{chapter.stem}.html", text)
 
 
 def _deck(chapter: Path, project: Project, references: References, stamp: Stamp) -> str:

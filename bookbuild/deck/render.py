@@ -1,6 +1,5 @@
 """HTML for the cells of a deck: text, code, outputs."""
 
-import json
 from functools import lru_cache
 from html import escape
 
@@ -12,7 +11,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-from bookbuild.widgets import STATE, VIEW
+from bookbuild.widgets import STATE, VIEW, saved_state, script_text
 
 
 @lru_cache(maxsize=1)
@@ -61,7 +60,7 @@ def _output(output: NotebookNode, alternative: str) -> str:
     picture = _picture(data, alternative)
     if VIEW in data:
         still = f'<div class="widget-still">{picture}</div>'
-        return f'<div><script type="{VIEW}">{_script(data[VIEW])}</script>{still}</div>'
+        return f'<div><script type="{VIEW}">{script_text(data[VIEW])}</script>{still}</div>'
     if picture:
         return picture
     for kind, show in (
@@ -92,10 +91,5 @@ def _text(text: str) -> str:
 
 def widget_state(notebook: NotebookNode) -> str:
     """The saved widgets as a script element for the host, or nothing."""
-    saved = notebook.metadata.get("widgets", {}).get(STATE)
-    return f'<script type="{STATE}">{_script(saved)}</script>' if saved else ""
-
-
-def _script(value: object) -> str:
-    """JSON that cannot end the script element around it."""
-    return json.dumps(value).replace("</", "<\\/")
+    saved = saved_state(notebook)
+    return f'<script type="{STATE}">{script_text(saved)}</script>' if saved else ""

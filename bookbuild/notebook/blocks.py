@@ -2,18 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from docutils.parsers.rst import Directive as DocutilsDirective
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.directives import parse_directive_text
-from myst_parser.parsers.mdit import create_md_parser
 
 from bookbuild.notebook.context import Context
 from bookbuild.notebook.inline import convert_inline
+from bookbuild.source import FENCES, block_parser, refuse_open_fence
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,6 @@ class _AnyOptions(DocutilsDirective):
 
 
 # Blocks that plain Markdown does not have; the converter replaces them line by line.
-_FENCES = frozenset({"fence", "colon_fence"})
 _SILENT = frozenset({"myst_line_comment"})
 _REFUSED = {
     "amsmath": "write it between $$ and $$",
@@ -65,6 +60,7 @@ def convert_blocks(text: str, line: int, context: Context) -> str:
         start, end = token.map
         if start < done:
             continue
+        refuse_open_fence(token, lines, context.chapter, line)
         if token.type in _REFUSED:
             raise context.error(
                 line + start,
@@ -83,23 +79,19 @@ def _plain(lines: list[str], line: int, context: Context) -> list[str]:
 
 def _special_tokens(text: str, context: Context) -> list[Token]:
     special = (
-        _FENCES
+        FENCES
         | _SILENT
         | _REFUSED.keys()
         | {"code_block", "math_block", "math_block_label", "myst_target", "html_block"}
     )
-    return [token for token in _parser(context.extensions).parse(text) if token.type in special]
-
-
-@lru_cache(maxsize=4)
-def _parser(extensions: frozenset[str]) -> MarkdownIt:
-    config = MdParserConfig(enable_extensions=set(extensions), disable_syntax=["inline"])
-    return create_md_parser(config, RendererHTML)
+    return [
+        token for token in block_parser(context.extensions).parse(text) if token.type in special
+    ]
 
 
 def _replace(token: Token, lines: list[str], line: int, context: Context) -> str:
     name = re.match(r"\{(?P<name>[^}]+)\}(?P<argument>.*)", token.info.strip())
-    if token.type in _FENCES and name:
+    if token.type in FENCES and name:
         indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
         if not lines[0].lstrip().startswith(("`", ":", "~")):
             raise context.error(

@@ -8,6 +8,7 @@ from bookbuild.hosting import Stamp
 from bookbuild.notebook.blocks import convert_blocks
 from bookbuild.notebook.context import Context
 from bookbuild.notebook.directives import HANDLERS, SOLUTION_END, SOLUTION_START, fold
+from bookbuild.notebook.plain import faults
 from bookbuild.project import Project
 from bookbuild.references import References
 from bookbuild.source import Cell, read_cells
@@ -36,10 +37,13 @@ def convert_chapter(
     solution = ""
     for cell in read_cells(chapter, extensions):
         if cell.kind == "code":
-            yield Shown(cell, cell.source, bool(solution), _caption(cell, context))
+            caption = _caption(cell, context)
+            _refuse_faults(caption, cell, context)
+            yield Shown(cell, cell.source, bool(solution), caption)
             continue
         converted = convert_blocks(cell.source, cell.line, context)
         text, solution = _fold_solutions(converted, solution)
+        _refuse_faults(text, cell, context)
         if text:
             yield Shown(cell, text, bool(solution))
 
@@ -63,6 +67,13 @@ def _fold_solutions(text: str, solution: str) -> tuple[str, str]:
             rows.append(row)
     finish()
     return "\n\n".join(pieces), solution
+
+
+def _refuse_faults(text: str, cell: Cell, context: Context) -> None:
+    for words, complaint in faults(text):
+        rows = enumerate(cell.source.splitlines())
+        offset = next((number for number, row in rows if words in row), 0)
+        raise context.error(cell.line + offset, complaint)
 
 
 def _caption(cell: Cell, context: Context) -> str:

@@ -22,6 +22,11 @@ def code_digest(cells: Iterable[Cell]) -> str:
     return _digest(json.dumps(code, sort_keys=True))
 
 
+def cells_digest(cells: Iterable[NotebookNode], name: str) -> str:
+    """A digest of all text of the notebook `name`: under it, a reader's changes and copies show."""
+    return _digest(json.dumps([name, [[cell.cell_type, cell.source] for cell in cells]]))
+
+
 def package_digest(project: Project, chapter: Path, code: str) -> str:
     """A digest of the files that a chapter depends on: the shared package and its own folder.
 

@@ -5,13 +5,14 @@ import re
 import tempfile
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 from bookbuild.notebook.digests import ROOM, outputs_digest
-from bookbuild.notebook.policy import check
+from bookbuild.notebook.policy import MOST_CHARACTERS, check
 from bookbuild.source import SourceError
 from bookbuild.widgets import settle_widgets
 
@@ -27,6 +28,20 @@ _SETTINGS = {
 }
 CELL_LIMIT_SECONDS = 180
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks for terminals
+
+
+class _Client(NotebookClient):
+    """Takes in no more than `policy` lets pass: a long line keeps nbclient's own patterns busy."""
+
+    def process_message(
+        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        """Cut what a cell prints one character after the most that it may."""
+        if msg["msg_type"] == "stream":
+            printed = sum(len(output.get("text", "")) for output in cell.outputs)
+            room = max(0, MOST_CHARACTERS + 1 - printed)
+            msg["content"]["text"] = msg["content"]["text"][:room]
+        return super().process_message(msg, cell, cell_index)
 
 
 async def execute(notebook: NotebookNode, name: str) -> NotebookNode:
@@ -50,7 +65,7 @@ async def execute(notebook: NotebookNode, name: str) -> NotebookNode:
 
 async def _run(notebook: NotebookNode, name: str, folder: str, profile: str) -> None:
     """Run the cells in `folder`; `profile` keeps what belongs to the kernel alone."""
-    client = NotebookClient(
+    client = _Client(
         notebook,
         kernel_name="python3",
         timeout=CELL_LIMIT_SECONDS,

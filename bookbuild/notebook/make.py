@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from bookbuild.hosting import Stamp
 from bookbuild.notebook import setup_cell
 from bookbuild.notebook.convert import Shown, convert_chapter
-from bookbuild.notebook.digests import ROOM, code_digest, package_digest
+from bookbuild.notebook.digests import ROOM, cells_digest, code_digest, package_digest
 from bookbuild.project import Project
 from bookbuild.references import References
 
@@ -31,7 +31,11 @@ def make_notebook(
         "kernelspec": _KERNEL,
         "language_info": {"name": "python"},
         "colab": {"provenance": [], "toc_visible": True},
-        ROOM: {"code": code_digest(code), "package": package_digest(project, chapter, text)},
+        ROOM: {
+            "cells": cells_digest(nodes, chapter.stem),
+            "code": code_digest(code),
+            "package": package_digest(project, chapter, text),
+        },
     }
     return nbformat.v4.new_notebook(cells=nodes, metadata=nbformat.from_dict(metadata))
 

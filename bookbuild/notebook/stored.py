@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from itertools import count
 from typing import TypeVar
 
 import nbformat
 from nbformat import NotebookNode
 
+from bookbuild.files import write_text
 from bookbuild.notebook import setup_cell
-from bookbuild.notebook.digests import ROOM, outputs_digest
+from bookbuild.notebook.digests import ROOM, cells_digest, outputs_digest
 from bookbuild.project import Project
 from bookbuild.source import Cell, SourceError
 
@@ -20,15 +22,52 @@ class DriftError(SourceError):
 
 
 def read_stored(project: Project, name: str) -> NotebookNode:
-    """The notebook of the chapter with this name.
+    """The notebook of the chapter with this name, with the outputs of its execution.
 
     Raises:
-        SourceError: there is none yet.
+        SourceError: there is none yet, it is damaged, or somebody changed its outputs.
     """
     path = project.notebook(name)
     if not path.is_file():
         raise SourceError(f"notebooks/{path.name} is missing: run `make notebooks`")
-    return nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # what is no notebook fails wherever nbformat first trips over it
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        raise SourceError(
+            f"notebooks/{path.name} is damaged ({reason}): run `make notebooks`, which repairs it"
+        ) from error
+    room = notebook.metadata.get(ROOM)  # anybody's notebook may lie there
+    if not isinstance(room, dict) or room.get("outputs") != outputs_digest(notebook):
+        raise SourceError(
+            f"notebooks/{path.name}: outputs were changed after the execution: run `make notebooks`"
+        )
+    return notebook
+
+
+def is_as_written(project: Project, name: str) -> bool:
+    """Whether a notebook holds what this machinery wrote under this name, and nothing else."""
+    try:
+        stored = read_stored(project, name)
+    except SourceError:
+        return False
+    return bool(stored.metadata[ROOM].get("cells") == cells_digest(stored.cells, name))
+
+
+def write_stored(project: Project, name: str, notebook: NotebookNode) -> str:
+    """Write a chapter's notebook; what else stands in its place is kept, and the words say where.
+
+    Returns:
+        The name under which the old file lies beside the new one, or ''.
+    """
+    file = project.notebook(name)
+    text, kept = to_text(notebook), ""
+    if file.exists() and not is_as_written(project, name):
+        others = (project.notebook(f"{name}.yours{number or ''}") for number in count())
+        kept = file.rename(next(other for other in others if not other.exists())).name
+    write_text(file, text)
+    return kept
 
 
 def to_text(notebook: NotebookNode) -> str:
@@ -48,12 +87,13 @@ def chapter_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def is_fresh(stored: NotebookNode, made: NotebookNode) -> bool:
-    """Whether stored outputs are those of an execution of this code with this package.
-
-    They are not after somebody ran the notebook by hand and saved it.
-    """
-    wanted = made.metadata[ROOM] | {"outputs": outputs_digest(stored)}
-    return bool(stored.metadata.get(ROOM) == wanted)
+    """Whether stored outputs are those of an execution of this code with this package."""
+    have, want = (
+        [one.metadata[ROOM].get("code"), one.metadata[ROOM].get("package")]
+        + [cell.source for cell in chapter_cells(one)]  # a reader may have changed it
+        for one in (stored, made)
+    )
+    return have == want
 
 
 def put_outputs(stored: NotebookNode, made: NotebookNode, name: str) -> NotebookNode:
@@ -67,7 +107,7 @@ def put_outputs(stored: NotebookNode, made: NotebookNode, name: str) -> Notebook
             cell.execution_count = 1
     if "widgets" in stored.metadata:
         result.metadata["widgets"] = deepcopy(stored.metadata["widgets"])
-    result.metadata[ROOM] = deepcopy(stored.metadata[ROOM])
+    result.metadata[ROOM] = {**stored.metadata[ROOM], "cells": made.metadata[ROOM]["cells"]}
     return result
 
 

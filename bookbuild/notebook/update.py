@@ -2,14 +2,24 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from nbformat import NotebookNode
 
+from bookbuild.files import write_text
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.execute import execute
 from bookbuild.notebook.make import make_notebook
-from bookbuild.notebook.stored import DriftError, is_fresh, put_outputs, read_stored, to_text
+from bookbuild.notebook.stored import (
+    DriftError,
+    is_as_written,
+    is_fresh,
+    put_outputs,
+    read_stored,
+    to_text,
+    write_stored,
+)
 from bookbuild.project import Project
 from bookbuild.references import References, collect
 from bookbuild.source import SourceError
@@ -49,15 +59,16 @@ async def _update(chapter: Path, project: Project, references: References, force
     """Write one notebook and return, in words, what was done."""
     started = time.monotonic()
     made = make_notebook(chapter, project, references, Stamp())
-    file = project.notebook(chapter.stem)
-    stored = read_stored(project, chapter.stem) if file.is_file() else None
+    stored = None
+    with suppress(SourceError):  # what is missing or damaged is made again
+        stored = read_stored(project, chapter.stem)
     if stored is not None and is_fresh(stored, made) and not force:
         result, done = put_outputs(stored, made, chapter.name), "kept its outputs"
     else:
         result = await execute(made, chapter.stem)
         done = f"executed in {time.monotonic() - started:.0f} s"
-    file.write_text(to_text(result), encoding="utf-8")
-    return done
+    kept = write_stored(project, chapter.stem, result)
+    return f"{done}; what stood there, changed by hand, is now {kept}" if kept else done
 
 
 def stale_notebooks(project: Project, references: References) -> tuple[list[str], list[str]]:
@@ -89,7 +100,7 @@ def stamp_notebooks(project: Project, references: References, stamp: Stamp, outp
     for chapter in project.chapters:
         made = make_notebook(chapter, project, references, stamp)
         stamped = put_outputs(read_stored(project, chapter.stem), made, chapter.name)
-        (output / f"{chapter.stem}.ipynb").write_text(to_text(stamped), encoding="utf-8")
+        write_text(output / f"{chapter.stem}.ipynb", to_text(stamped))
 
 
 def _chosen(project: Project, names: list[str]) -> list[Path]:
@@ -101,7 +112,9 @@ def _chosen(project: Project, names: list[str]) -> list[Path]:
 
 
 def _remove_orphans(project: Project) -> None:
+    """Remove notebooks of chapters that are gone; every other file there is somebody's own."""
     kept = {project.notebook(chapter.stem) for chapter in project.chapters}
     for file in set(project.notebooks.glob("*.ipynb")) - kept:
-        file.unlink()
-        print(f"{file.stem}: removed, its chapter is gone")
+        if is_as_written(project, file.stem):
+            file.unlink()
+            print(f"{file.stem}: removed, its chapter is gone")

@@ -7,6 +7,7 @@ from pathlib import Path
 from jupyter_book.sphinx import build_sphinx
 
 from bookbuild.deck.make import make_decks
+from bookbuild.files import write_text
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.update import stale_notebooks, stamp_notebooks
 from bookbuild.project import Project
@@ -36,7 +37,7 @@ def build_site(project: Project, stamp: Stamp, output: Path) -> None:
     make_decks(project, references, stamp, room / "slides")
     _write_pages(project, stamp, room, output)
     drop_unused_icons(output)
-    (output / ".complete").write_text("\n".join(drifted), encoding="utf-8")
+    write_text(output / ".complete", "\n".join(drifted))
     print(f"The site is in {output.relative_to(project.root)}/index.html")
 
 

@@ -28,9 +28,7 @@ def graft(
     for number, (have, want) in enumerate(match_cells(chapter_cells(stored), cells, path.name), 1):
         want.outputs = have.outputs
         want.execution_count = number
-    for key in ("widgets", "language_info"):
-        if key in stored.metadata:
-            notebook.metadata[key] = stored.metadata[key]
+    notebook.metadata["language_info"] = stored.metadata["language_info"]
     _store(notebook, path, cache)
 
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from bookbuild.files import write_text
+
 SCRIPT = Path("_static", "scripts", "fontawesome.js")
 # One entry of the script's tables: name:[width,height,[aliases],"code","outline"],
 _ENTRY = re.compile(
@@ -22,4 +24,4 @@ def drop_unused_icons(site: Path) -> None:
         names = {entry["name"], *re.findall(r'"([^"]+)"', entry["aliases"])}
         return entry[0] if names & shown else ""
 
-    script.write_text(_ENTRY.sub(keep, script.read_text(encoding="utf-8")), encoding="utf-8")
+    write_text(script, _ENTRY.sub(keep, script.read_text(encoding="utf-8")))

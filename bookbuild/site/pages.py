@@ -1,6 +1,7 @@
 """Sphinx extension: pages of chapters get their stored outputs, their buttons and their scripts."""
 
 import shutil
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bookbuild.project import Project
 from bookbuild.site.buttons import add_buttons
 from bookbuild.site.graft import graft, graft_stand_ins
 from bookbuild.source import SourceError, page_text
-from bookbuild.widgets import HOST, VIEW
+from bookbuild.widgets import HOST, STATE, VIEW, saved_state, script_text
 
 _ASSETS = Path(__file__).parent / "assets"
 _PICTURES = ("image/svg+xml", "image/png")
@@ -49,6 +50,18 @@ def _give_outputs(app: Sphinx, name: str, source: list[str]) -> None:
         raise ExtensionError(str(error)) from error
 
 
+class DropSharedIds(SphinxPostTransform):
+    """Take away the ids that sphinx-exercise gives to every exercise and every solution alike."""
+
+    default_priority = 3
+
+    def run(self, **kwargs: Any) -> None:
+        """Leave each section's other ids, by which pages refer to it, as they are."""
+        for section in self.document.findall(nodes.section):
+            shared = {"exercise-content", "solution-content"}
+            section["ids"] = [name for name in section["ids"] if name not in shared]
+
+
 class KeepStillPicture(SphinxPostTransform):
     """Put a widget's still picture behind it: the host takes it away once the widget lives."""
 
@@ -72,11 +85,16 @@ class KeepStillPicture(SphinxPostTransform):
 def _dress_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Give chapters their buttons; leave out roles of docutils that ARIA gave up."""
+    """Give chapters their buttons and widgets; mend what the theme and docutils left undone."""
     if _chapter(app, page) is not None:
         config = app.config
         stamp = Stamp(config.bookbuild_repository, config.bookbuild_commit, config.html_baseurl)
         add_buttons(context, page, stamp)
+        if saved := saved_state(read_stored(_project(app), page)):
+            app.add_js_file(None, type=STATE, body=script_text(saved))
+    # The theme sets it as plain text and shows it as HTML.
+    context["pagetitle"] = escape(context.get("pagetitle", ""))
+    # Roles that ARIA gave up.
     for role in (' role="doc-biblioentry"', ' role="list"'):
         context["body"] = context.get("body", "").replace(role, "")
 
@@ -113,6 +131,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", _give_outputs)
     app.connect("html-page-context", _dress_page, priority=950)  # after the theme added its own
     app.connect("build-finished", _copy_files)
+    app.add_post_transform(DropSharedIds)
     app.add_post_transform(KeepStillPicture)
     app.setup_extension("bookbuild.site.quiz_directive")
     app.add_js_file(HOST.name, loading_method="defer")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bookbuild.source import SourceError, page_text, read_cells
+from bookbuild.source import SourceError, check_page, page_text, read_cells
 
 EXTENSIONS = frozenset({"dollarmath"})
 TEXT = """\
@@ -86,3 +86,31 @@ def test_cells_that_no_output_can_carry_are_refused(
     path = write(tmp_path, TEXT.replace(*change))
     with pytest.raises(SourceError, match=complaint):
         read_cells(path, EXTENSIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("One.\n\n```{code-cell}\nx = 1\n", "3: a block begins with ``` and never ends"),
+        ("One.\n\n````python\n```\n\nTwo.", "3: a block begins with ```` and never ends"),
+        ("> ~~~\n> x", "1: a block begins with ~~~ and never ends"),
+        ("```", "1: a block begins with ``` and never ends"),
+        ("One.\n\n```{tip} Use `x`\nTwo.\n\n    ```\n", "3: a directive whose line is read as"),
+        ("One.\nCaf\udce9.", "2: text must be UTF-8, but it has the byte 0xe9"),
+    ],
+)
+def test_a_page_that_would_be_read_otherwise_than_meant_is_refused(
+    text: str, complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "preface.md"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(SourceError) as caught:
+        check_page(path, EXTENSIONS)
+    assert str(caught.value).startswith(f"preface.md:{complaint}")
+
+
+@pytest.mark.parametrize(
+    "text", ["> ```\n> x\n> ```  ", "- ~~~~\n  ~~~\n  ~~~~\n", "    ```\n", TEXT]
+)
+def test_fences_that_end_pass(text: str, tmp_path: Path) -> None:
+    check_page(write(tmp_path, text), EXTENSIONS)

@@ -40,6 +40,11 @@ def broken_links(site: Path, soups: dict[str, BeautifulSoup]) -> list[str]:
     return broken
 
 
+def test_an_id_belongs_to_one_place(soups: dict[str, BeautifulSoup]) -> None:
+    ids = {page: [tag["id"] for tag in soup.find_all(id=True)] for page, soup in soups.items()}
+    assert {page for page, found in ids.items() if len(found) != len(set(found))} == set()
+
+
 def poor_images(soups: dict[str, BeautifulSoup]) -> list[str]:
     """Images whose alternative text would tell a reader nothing."""
     return [

@@ -8,7 +8,10 @@ import pytest
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.blocks import convert_blocks
 from bookbuild.notebook.context import Context
+from bookbuild.notebook.convert import convert_chapter
 from bookbuild.notebook.inline import convert_inline
+from bookbuild.notebook.plain import faults
+from bookbuild.project import Project
 from bookbuild.source import SourceError
 
 
@@ -137,6 +140,12 @@ def test_blocks_become_plain_markdown(name: str, context: Context) -> None:
         ("$$\na\n$$ (nothing)", "01-sample.md:10: no equation is labelled 'nothing'"),
         ("```{quiz} q\nWhat?\n```", "01-sample.md:10: quiz: expected at least two options"),
         ("```{literalinclude} gone.py\n```", "01-sample.md:10: literalinclude:"),
+        ("text\n\n```python\nx = 1", "01-sample.md:12: a block begins with ``` and never ends"),
+        (
+            "::::{note}\nOuter.\n\n:::{tip}\nInner.\n::::",
+            "01-sample.md:13: a block begins with ::: and never ends",
+        ),
+        ("- item\n\n  ````", "01-sample.md:12: a block begins with ```` and never ends"),
     ],
 )
 def test_unknown_blocks_are_errors_with_their_line(
@@ -159,3 +168,51 @@ def test_pictures_travel_inside_the_notebook(context: Context, tmp_path: Path) -
     converted = convert_blocks(source, 1, context)
     assert '<img src="data:image/svg+xml;base64,PHN2Zy8+" alt="Two dots.">' in converted
     assert converted.endswith("\n\n**Fig. 1.2.** Notice the order.")
+
+
+DEAD = {
+    "plain": "see [data](results.csv)",
+    "titled": 'see [data](results.csv "all of them")',
+    "angled": "see [data](<results.csv>)",
+    "referenced": "see [data][all]\n\n[all]: results.csv",
+    "referenced elsewhere": "[all]: results.csv",
+    "picture": "see ![Data.](results.csv 'all')",
+    "HTML": "see <a class='x' href='results.csv'>data</a>",
+    "HTML picture": "<div>\n<img src=results.csv>\n</div>",
+    "in a table": '| a |\n| --- |\n| [data](results.csv "all") |',
+}
+
+
+@pytest.mark.parametrize("form", DEAD)
+def test_a_link_to_a_file_that_stays_behind_is_found_in_every_form(form: str) -> None:
+    ((words, complaint),) = set(faults(DEAD[form]))
+    assert words == "results.csv"
+    assert complaint.startswith("link to 'results.csv': a notebook travels without the files")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("```{note}\nraw\n```", ["```{note}"]),
+        ("> ```{note} of `x`", ["> ```{note}"]),
+        ("{eq}`softmax` and\n\n(target)=", ["{eq}`softmax`", "(target)="]),
+        ("[a](https://x.example \"t\"), [b](#c), <a id='d'></a>, <mailto:a@b.example>", []),
+        ("$f[x](y)$, `[a](b)`, `{eq}` and\n\n```python\n[a](b)\n```", []),
+        ('<img src="data:image/png;base64,AQI=" alt="Dots.">', []),
+    ],
+)
+def test_raw_myst_is_found_and_what_travels_is_not(text: str, expected: list[str]) -> None:
+    assert [words for words, _ in faults(text)] == expected
+
+
+@pytest.mark.parametrize("mark", ["", '+++ {"slideshow": {"slide_type": "notes"}}\n\n'])
+def test_what_is_left_over_is_named_with_its_line(
+    mark: str, context: Context, tmp_path: Path
+) -> None:
+    project = Project(tmp_path)
+    project.config.write_text("title: A book\n")
+    text = f"{mark}One.\n\nTwo, <a href='gone.csv'>\nthree</a>.\n"
+    context.chapter.write_text(text)
+    line = text[: text.index("gone")].count("\n") + 1
+    with pytest.raises(SourceError, match=rf"^01-sample.md:{line}: link to 'gone.csv'"):
+        list(convert_chapter(context.chapter, project, context.references, Stamp()))

@@ -31,6 +31,8 @@ def test_what_cannot_be_published_is_named_all_at_once() -> None:
             'import sys; print("careful", file=sys.stderr)',
             "object()",
             "import matplotlib.pyplot as plt; plt.plot([1]); plt.show()",
+            "print('x' * 1_000_000)",
+            "'x' * 1_000_000",
         )
     assert str(caught.value).splitlines() == [
         "02-plain: code cell 1: wrote to stderr: 'careful'",
@@ -38,6 +40,8 @@ def test_what_cannot_be_published_is_named_all_at_once() -> None:
         "end plots with plt.show()",
         "02-plain: code cell 3: draws a picture without alt text: "
         "add `mystnb: {image: {alt: ...}}` to the cell",
+        "02-plain: code cell 4: prints more than 10,000 characters, which nobody reads: print less",
+        "02-plain: code cell 5: prints more than 10,000 characters, which nobody reads: print less",
     ]
 
 

@@ -13,7 +13,6 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from bookbuild.notebook.digests import ROOM, outputs_digest
 from bookbuild.notebook.policy import check
 from bookbuild.notebook.stored import chapter_cells, code_cells, read_stored
 from bookbuild.project import Project
@@ -83,10 +82,6 @@ def show_address(notebook: NotebookNode) -> None:
     find(notebook, "print(max(numbers))").outputs[0].text = "<Axes at 0x7f0123456789>"
 
 
-def leave_myst(notebook: NotebookNode) -> None:
-    notebook.cells[1].source += "\n> ```{note}\n> raw\n> ```"
-
-
 @pytest.mark.parametrize(
     ("alter", "complaint"),
     [
@@ -100,7 +95,6 @@ def leave_myst(notebook: NotebookNode) -> None:
         (drop_still, "shows a widget without a still picture"),
         (drop_state, "the state of widget "),
         (show_address, "shows a memory address"),
-        (leave_myst, "raw MyST left in the text: '> ```{note}'"),
     ],
 )
 def test_what_is_stored_wrongly_is_named(
@@ -108,16 +102,8 @@ def test_what_is_stored_wrongly_is_named(
 ) -> None:
     notebook = deepcopy(stored)
     alter(notebook)
-    notebook.metadata[ROOM]["outputs"] = outputs_digest(notebook)  # so that this is not what fails
     complaints = check(notebook)
     assert any(complaint in text for text in complaints), complaints
-
-
-def test_an_output_changed_by_hand_is_noticed(stored: NotebookNode) -> None:
-    notebook = deepcopy(stored)
-    picture = next(output for output in find(notebook, "axes.plot").outputs if "data" in output)
-    picture.data["image/png"] = "iVBORw0KGgo="
-    assert check(notebook) == ["outputs were changed after the execution: run `make notebooks`"]
 
 
 def test_running_again_finds_what_does_not_come_out_again(
@@ -125,7 +111,6 @@ def test_running_again_finds_what_does_not_come_out_again(
 ) -> None:
     changed = read_stored(sample, "02-plain")
     find(changed, "print(1 + 1)").outputs[0].text = "7\n"
-    changed.metadata[ROOM]["outputs"] = outputs_digest(changed)
     assert check(changed) == []  # the stored notebook alone looks right
     for name, notebook in {"changed": changed, "whole": stored}.items():
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")

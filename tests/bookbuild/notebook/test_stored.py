@@ -2,20 +2,16 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from bookbuild.notebook.policy import check
+from bookbuild.notebook.stored import is_as_written, read_stored
+from bookbuild.project import Project
 
-ROOT = Path(__file__).resolve().parents[3]
-CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]-*.md"))
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-def test_every_chapter_has_its_notebook() -> None:
-    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in CHAPTERS]
+COURSE = Project(Path(__file__).resolve().parents[3])
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_stored_notebook_keeps_to_the_policy(path: Path) -> None:
-    assert check(nbformat.read(path, 4)) == []
+@pytest.mark.parametrize("name", [chapter.stem for chapter in COURSE.chapters])
+def test_the_notebook_of_a_chapter_keeps_to_the_policy(name: str) -> None:
+    assert check(read_stored(COURSE, name)) == []
+    assert is_as_written(COURSE, name)

@@ -5,8 +5,10 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from editing import change
 
+from bookbuild.notebook.digests import ROOM, outputs_digest
 from bookbuild.notebook.stored import chapter_cells
 from bookbuild.project import Project
 
@@ -28,6 +30,12 @@ def test_pages_show_stored_outputs_and_no_deck(sample: Project) -> None:
     assert "Two minutes" not in text
 
 
+def test_a_title_is_text_wherever_it_stands(sample: Project) -> None:
+    soup = BeautifulSoup(page(sample.build / "html", "02-plain"), "html.parser")
+    titles = {heading.get_text().strip("#") for heading in soup.find_all("h1")}
+    assert titles == {"A <b>plain</b> chapter", "2. A <b>plain</b> chapter"}
+
+
 def test_building_again_executes_nothing_and_warns_of_a_stale_notebook(
     sample: Project, tmp_path: Path, bookbuild
 ) -> None:
@@ -38,6 +46,7 @@ def test_building_again_executes_nothing_and_warns_of_a_stale_notebook(
     path = again.notebook("02-plain")
     notebook = nbformat.read(path, 4)
     notebook.cells[2].outputs[0].text = "five, as stored\n"
+    notebook.metadata[ROOM]["outputs"] = outputs_digest(notebook)  # as if it had been executed
     nbformat.write(notebook, path)
     change(again.book / "02-plain.md", "The sum is two.", "The sum is 2.")
     result = bookbuild(again, "book")
