@@ -16,9 +16,15 @@ from nbformat import NotebookNode
 
 FENCES = frozenset({"fence", "colon_fence"})
 SLIDE_ONLY = "slide-only"
+# What guards the sentences and pictures above it: one line, which opens on a click.
+CHECK = "check"
+TITLE = "#@title "  # Colab shows such a line in the place of folded code
+CHECK_TITLE = f"{TITLE}✓ checked: "
+FOLDED = frozenset({CHECK, "hide-cell", "hide-input", "remove-input"})
 _DIRECTIVE = re.compile(r"[`:]{3,}\{[\w:-]+\}")
 KNOWN_TAGS = frozenset(
     {
+        CHECK,
         SLIDE_ONLY,
         "hide-cell",
         "hide-input",
@@ -158,4 +164,8 @@ def _check(cell: Cell, path: Path) -> None:
         raise SourceError(
             f"{where}: a slide-only code cell would never run: put the code in a ```python block "
             "of a slide-only Markdown block, or let the chapter share the cell with the deck"
+        )
+    if CHECK in cell.tags and not cell.source.startswith(CHECK_TITLE):
+        raise SourceError(
+            f"{where}: a check says what it holds: begin it with {CHECK_TITLE!r} and the words"
         )

@@ -152,11 +152,11 @@ def _solution_title(directive: Directive, context: Context) -> str:
     target = context.look_up(
         context.references.exercises, directive.argument, directive.opening, "exercise"
     )
-    return f"Solution to exercise {target.words}"
+    return f"Solution to exercise {target.words}: opens on a click"
 
 
 def _solution(directive: Directive, context: Context) -> str:
-    return _anchor(directive) + fold(_solution_title(directive, context), _body(directive, context))
+    return f"{_solution_start(directive, context)}\n{SOLUTION_END}"
 
 
 def _solution_start(directive: Directive, context: Context) -> str:

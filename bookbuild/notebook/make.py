@@ -30,7 +30,7 @@ def make_notebook(
     metadata = {
         "kernelspec": _KERNEL,
         "language_info": {"name": "python"},
-        "colab": {"provenance": [], "toc_visible": True},
+        "colab": {"provenance": [], "toc_visible": True, "collapsed_sections": _collapse(nodes)},
         ROOM: {
             "cells": cells_digest(nodes, chapter.stem),
             "code": code_digest(code),
@@ -43,13 +43,25 @@ def make_notebook(
 def _nodes(shown: Shown) -> list[NotebookNode]:
     metadata = deepcopy(shown.cell.metadata)
     if shown.cell.kind == "markdown":
+        if shown.collapsed:
+            metadata["jp-MarkdownHeadingCollapsed"] = True
         return [nbformat.v4.new_markdown_cell(shown.text, metadata=metadata)]
-    if shown.in_solution:  # folded in JupyterLab and in Colab
+    if shown.folded:  # in JupyterLab and in Colab
         metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    if shown.in_solution:
+        metadata["jupyter"]["outputs_hidden"] = True
     nodes = [nbformat.v4.new_code_cell(shown.text, metadata=metadata)]
     if shown.caption:
         nodes.append(nbformat.v4.new_markdown_cell(shown.caption))
     return nodes
+
+
+def _collapse(nodes: list[NotebookNode]) -> list[str]:
+    """Colab's list of headings whose sections are closed; it looks for ids in the metadata."""
+    closed = [node for node in nodes if "jp-MarkdownHeadingCollapsed" in node.metadata]
+    for node in closed:
+        node.metadata["id"] = node["id"]
+    return [node["id"] for node in closed]
 
 
 def _number(nodes: list[NotebookNode]) -> None:

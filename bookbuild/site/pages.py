@@ -94,9 +94,10 @@ def _dress_page(
             app.add_js_file(None, type=STATE, body=script_text(saved))
     # The theme sets it as plain text and shows it as HTML.
     context["pagetitle"] = escape(context.get("pagetitle", ""))
-    # Roles that ARIA gave up.
-    for role in (' role="doc-biblioentry"', ' role="list"'):
-        context["body"] = context.get("body", "").replace(role, "")
+    # Roles that ARIA gave up, and a label that hides the line above folded code.
+    unwanted = ' role="doc-biblioentry"', ' role="list"', ' aria-label="Toggle hidden content"'
+    for attribute in unwanted:
+        context["body"] = context.get("body", "").replace(attribute, "")
 
 
 def _copy_files(app: Sphinx, error: Exception | None) -> None:
@@ -133,6 +134,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("build-finished", _copy_files)
     app.add_post_transform(DropSharedIds)
     app.add_post_transform(KeepStillPicture)
+    app.setup_extension("bookbuild.site.folds")
     app.setup_extension("bookbuild.site.quiz_directive")
     app.add_js_file(HOST.name, loading_method="defer")
     app.add_css_file("chapter.css")

@@ -16,8 +16,8 @@ import pytest
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
-from bookbuild.notebook import setup_cell
 from bookbuild.hosting import Stamp
+from bookbuild.notebook import setup_cell
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(

@@ -15,7 +15,7 @@ def stacks(*cells: tuple[str, str, str]) -> list[list[Slide]]:
     shown = []
     for line, (kind, slide_type, text) in enumerate(cells, 1):
         metadata: dict[str, Any] = {"slideshow": {"slide_type": slide_type}} if slide_type else {}
-        shown.append(Shown(Cell(kind, text, line, metadata), text, in_solution=False))
+        shown.append(Shown(Cell(kind, text, line, metadata), text))
     code = [nbformat.v4.new_code_cell(text) for kind, _, text in cells if kind == "code"]
     return arrange(shown, nbformat.v4.new_notebook(cells=code), "01-sample.md")
 

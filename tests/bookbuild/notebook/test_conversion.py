@@ -9,6 +9,7 @@ from bookbuild.hosting import Stamp
 from bookbuild.notebook.blocks import convert_blocks
 from bookbuild.notebook.context import Context
 from bookbuild.notebook.convert import convert_chapter
+from bookbuild.notebook.directives import SOLUTION_END, SOLUTION_START
 from bookbuild.notebook.inline import convert_inline
 from bookbuild.notebook.plain import faults
 from bookbuild.project import Project
@@ -109,7 +110,7 @@ BLOCKS = {
     ),
     "solution": (
         "```{solution} ex-01-one\n:class: dropdown\n\nDone.\n```",
-        "<details>\n<summary>Solution to exercise 1.3</summary>\n\nDone.\n\n</details>",
+        f"{SOLUTION_START}Solution to exercise 1.3: opens on a click\nDone.\n{SOLUTION_END}",
     ),
     "table": (
         "```{list-table} T\n:header-rows: 1\n\n* - a\n  - b\n* - 1\n  - {eq}`softmax`\n```",

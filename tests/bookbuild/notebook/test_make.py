@@ -40,12 +40,35 @@ def test_numbers_are_those_of_the_pages(sample: Project, notebook: NotebookNode)
         assert in_notebook in text(notebook)
 
 
-def test_a_solution_with_code_is_folded_cell_by_cell(notebook: NotebookNode) -> None:
-    folded = [
-        cell.source.splitlines()[0]
+def test_what_opens_on_a_click_is_closed(notebook: NotebookNode) -> None:
+    """In JupyterLab by the metadata of cells, in Colab by those and by a list of headings."""
+    folded = {
+        cell.source.splitlines()[0]: cell.metadata.jupyter
         for cell in chapter_cells(notebook)
-        if cell.metadata.get("jupyter", {}).get("source_hidden")
+        if "jupyter" in cell.metadata
+    }
+    hidden = {"source_hidden": True}
+    assert folded == {
+        "import matplotlib.pyplot as plt": hidden,
+        "import anywidget": hidden,
+        "#@title ✓ checked: the largest number is the last": hidden,
+        "def twice(number):": hidden | {"outputs_hidden": True},
+    }
+    assert {cell.metadata.cellView for cell in notebook.cells if "jupyter" in cell.metadata} == {
+        "form"
+    }
+    closed = {
+        cell.source: cell.metadata.id
+        for cell in notebook.cells
+        if cell.metadata.get("jp-MarkdownHeadingCollapsed")
+    }
+    assert list(closed) == [
+        "## Going further: other sums",
+        "##### Solution to exercise 1.1: opens on a click",
+        "##### Solution to exercise 1.2: opens on a click",
     ]
-    assert folded == ["def twice(number):"]
-    solution = "<summary>Solution to exercise 1.1</summary>\n\nAdd it to itself."
-    assert solution in text(notebook)
+    assert notebook.metadata.colab.collapsed_sections == list(closed.values())
+    below = [cell.source.strip() for cell in notebook.cells]
+    assert below[below.index("##### Solution to exercise 1.1: opens on a click") + 1] == (
+        "Add it to itself."
+    )

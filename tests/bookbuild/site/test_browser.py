@@ -115,3 +115,18 @@ def test_exercises_fold_their_solutions(visit: Any) -> None:
         assert not solution.get_by_text("Add it to itself.").is_visible()
         solution.locator(".toggle-button").click()
         assert solution.get_by_text("Add it to itself.").is_visible()
+
+
+def test_checks_and_further_reading_open_on_a_click(visit: Any) -> None:
+    with visit() as page:
+        for words, inside in [
+            ("✓ checked: the largest number is the last", "assert"),
+            ("Optional: other sums", "The square of the sum"),
+        ]:
+            line = page.locator("summary", has_text=words)
+            hidden = page.locator("details", has=line).get_by_text(inside).first
+            assert line.is_visible() and not hidden.is_visible()
+            assert line.get_attribute("aria-label") is None
+            line.click()
+            assert hidden.is_visible()
+        assert page.get_by_text("#@title").count() == 0
