@@ -24,7 +24,7 @@ from typing import Any
 import sacrebleu
 from stored import machine, run_missing
 
-from transformer_lite import data, evaluation, results, runs
+from transformer_lite import data, evaluation, runs
 from transformer_lite.data import Corpus, encode_pairs
 from transformer_lite.results import CHAPTERS
 from transformer_lite.runs import checkpoint
@@ -148,7 +148,7 @@ def report() -> None:
     """What is stored, as tables: scores, BLEU by source length, BLEU by minutes of training."""
     stored = {
         f"{run['recipe']}, {run['seed']}": run
-        for run in results.load("multi30k")["runs"]
+        for run in json.loads(RESULTS.read_text(encoding="utf-8"))["runs"]
         if run["rate"] is None
     }
     print("recipe, seed               parameters    tokens  minutes  valid   test  beam 5  words")

@@ -2,36 +2,27 @@
 
 import json
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from transformer_lite.checks import check_one_of
 
 CHAPTERS = Path(__file__).parent / "chapters"
 
 
-def load(name: str) -> dict[str, Any]:
-    """The stored results of `benchmarks/<name>.py`, with command and versions.
+def load(name: str) -> pd.DataFrame:
+    """The stored results of `benchmarks/<name>.py`, a row for each run.
+
+    The first columns say what was varied, the others what was measured. What was measured at
+    several points has a column for each, such as `exact_match.5` and `exact_match.10`. The
+    frame's `attrs` hold the command that makes the file again, and versions.
 
     Raises:
         ValueError: there is no such results file.
     """
     files = {path.stem: path for path in CHAPTERS.glob("c*/*.json")}
     check_one_of("name", name, sorted(files))
-    results: dict[str, Any] = json.loads(files[name].read_text(encoding="utf-8"))
-    return results
-
-
-def select(stored: dict[str, Any], **setting: object) -> list[dict[str, Any]]:
-    """All runs with this setting, such as every seed of it, in the order they were made.
-
-    Raises:
-        ValueError: no run has it.
-    """
-    runs = [run for run in stored["runs"] if setting.items() <= run.items()]
-    if not runs:
-        words = ", ".join(f"{name}={value!r}" for name, value in setting.items())
-        raise ValueError(
-            f"setting must be that of a stored run, but it is {words}; "
-            f"`{stored['command']} --list` lists them"
-        )
-    return runs
+    stored = json.loads(files[name].read_text(encoding="utf-8"))
+    frame = pd.json_normalize(stored.pop("runs"))
+    frame.attrs = stored
+    return frame

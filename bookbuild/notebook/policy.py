@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 from bookbuild.notebook.stored import code_cells
+from bookbuild.source import CHECK
 from bookbuild.widgets import VIEW, saved_state
 
 COMPARED_SHARE = 0.8
@@ -57,8 +58,15 @@ def _check_cell(cell: NotebookNode) -> Iterator[str]:
 
 
 def _check_share(code: list[NotebookNode]) -> Iterator[str]:
-    shown = [cell for cell in code if cell.outputs]
-    compared = [cell for cell in shown if not NOT_COMPARED & set(cell.metadata.get("tags", []))]
+    """A check right behind a cell compares it: it asserts what a trained picture draws."""
+    shown, compared = [], []
+    for cell, behind in zip(code, [*code[1:], None], strict=True):
+        if not cell.outputs:
+            continue
+        shown.append(cell)
+        checked = behind is not None and CHECK in behind.metadata.get("tags", [])
+        if checked or not NOT_COMPARED & set(cell.metadata.get("tags", [])):
+            compared.append(cell)
     if len(compared) < COMPARED_SHARE * len(shown):
         yield (
             f"only {len(compared)} of {len(shown)} cells with output are compared: "

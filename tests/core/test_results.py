@@ -1,4 +1,4 @@
-"""Stored results: each file is read whole, and runs are found by what they vary."""
+"""Stored results: each file is read whole, a row for each run."""
 
 import pytest
 
@@ -7,34 +7,19 @@ from transformer_lite import results
 NAMES = sorted(path.stem for path in results.CHAPTERS.glob("c*/*.json"))
 
 
-def test_there_are_results() -> None:
-    assert {"bottleneck", "scores"} <= set(NAMES)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_says_what_made_it(name: str) -> None:
     stored = results.load(name)
-    assert stored["command"] == f"python benchmarks/{name}.py"
-    assert set(stored["versions"]) == {"torch", "python"}
-    assert all(run["seed"] >= 0 and run["seconds"] > 0 for run in stored["runs"])
+    assert stored.attrs["command"] == f"python benchmarks/{name}.py"
+    assert set(stored.attrs["versions"]) == {"torch", "python"}
+    assert (stored.seed >= 0).all() and (stored.seconds > 0).all()
 
 
-def test_select_takes_every_run_that_fits() -> None:
+def test_what_was_measured_at_several_points_has_a_column_for_each() -> None:
     stored = results.load("bottleneck")
-    wanted = {"task": "reverse", "hidden": 64, "attention": "additive"}
-    found = results.select(stored, **wanted)
-    assert [run["seed"] for run in found] == [1, 2]
-    assert all(wanted.items() <= run.items() for run in found)
-    without = results.select(stored, hidden=64, attention=None, context="start", steps=3000)
-    assert {run["attention"] for run in without} == {None}
-
-
-def test_a_run_that_is_not_there_is_named() -> None:
-    words = (
-        "stored run, but it is hidden=65, seed=1; `python benchmarks/bottleneck.py --list` lists"
-    )
-    with pytest.raises(ValueError, match=words):
-        results.select(results.load("bottleneck"), hidden=65, seed=1)
+    found = stored.query("task == 'reverse' and hidden == 64 and attention == 'additive'")
+    assert found.seed.tolist() == [1, 2]
+    assert found[["exact_match.5", "exact_match.30"]].notna().all(axis=None)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from transformer_lite.palette import WRONG
-from transformer_lite.results import select
 from transformer_lite.widgets.chart import LineChart
 from transformer_lite.widgets.drawing import QUIET, Number, text
 from transformer_lite.widgets.frames import (
@@ -24,7 +25,9 @@ SAMPLES = range(1, 5)
 MEASURED = (5, 10, 15, 20)  # lengths whose share of exact matches is stored
 NUMBERED = range(5, 21, 5)  # letters that have their number above them
 ANSWERS = ("1 to 5", "6 to 10", "11 to 15", "16 to 20", "none")
-RUN = {"task": "reverse", "attention": None, "context": "start", "steps": 3000, "seed": 1}
+RUN = (
+    "task == 'reverse' and attention.isna() and context == 'start' and steps == 3000 and seed == 1"
+)
 _BASELINES = {"source": 34, "answer": 56, "model": 78}  # of the strings, in pixels
 
 
@@ -69,7 +72,7 @@ class BottleneckExplorer(FrameWidget):
         state: initial values of the names above, such as `length=15`.
 
     Raises:
-        ValueError: `results` lacks one of the runs, or what a run must hold.
+        ValueError: `results` lacks one of the runs, or their samples.
         traitlets.TraitError: a value of `state` is outside its range.
     """
 
@@ -79,7 +82,7 @@ class BottleneckExplorer(FrameWidget):
     sample = Choice("String", SAMPLES, 1)
     prediction = Question("Predict: which letter is the first wrong one?", ANSWERS)
 
-    def __init__(self, results: Any, **state: Any) -> None:
+    def __init__(self, results: pd.DataFrame, **state: Any) -> None:
         self._runs = {hidden: _find(results, hidden) for hidden in HIDDEN}
         super().__init__(**state)
 
@@ -122,7 +125,7 @@ class BottleneckExplorer(FrameWidget):
         return Attempt(stored["source"], stored["target"], stored["output"])
 
     def _exact_match(self, hidden: int) -> dict[Number, Number]:
-        return {length: self._runs[hidden]["exact_match"][str(length)] for length in MEASURED}
+        return {length: self._runs[hidden][f"exact_match.{length}"] for length in MEASURED}
 
     def _given(self, length: int, sample: int) -> Frame:
         attempt = self._attempt(HIDDEN[0], length, sample)  # all models read the same strings
@@ -168,20 +171,19 @@ def percent(share: Number) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
-def _find(results: Any, hidden: int) -> dict[str, Any]:
+def _find(results: pd.DataFrame, hidden: int) -> "pd.Series[Any]":
     """The stored run of one hidden size, complete."""
-    if not isinstance(results, dict) or "runs" not in results:
+    if not isinstance(results, pd.DataFrame):
         raise ValueError(
-            "results must be what transformer_lite.results.load('bottleneck') returns, a dict with "
-            f"'runs', but it is {type(results).__name__}"
+            "results must be what transformer_lite.results.load('bottleneck') returns, but it is "
+            f"{type(results).__name__}"
         )
-    run = select(results, **RUN, hidden=hidden)[0]
-    lengths = [len(sample["target"]) for sample in run.get("samples", [])]
-    measured = run.get("exact_match", {}).keys()
-    if lengths != [n for n in LENGTHS for _ in SAMPLES] or not set(map(str, MEASURED)) <= measured:
+    run = results.query(RUN).query("hidden == @hidden")
+    samples = [] if run.empty else run.iloc[0]["samples"]
+    if [len(sample["target"]) for sample in samples] != [n for n in LENGTHS for _ in SAMPLES]:
         raise ValueError(
-            f"results must hold, for hidden={hidden}, {len(SAMPLES)} samples of each length up to "
-            f"{LENGTHS[-1]} and exact_match at {MEASURED}, but it has {len(lengths)} samples and "
-            f"exact_match at {', '.join(measured)}; delete the run and call `{results['command']}`"
+            f"results must hold a run with {RUN} and hidden == {hidden}, and {len(SAMPLES)} "
+            f"samples of each length up to {LENGTHS[-1]}, but it has {len(run)} runs and "
+            f"{len(samples)} samples"
         )
-    return run
+    return run.iloc[0]
