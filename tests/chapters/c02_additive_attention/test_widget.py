@@ -201,7 +201,7 @@ def test_long_words_keep_to_the_picture() -> None:
     for one in picture.iter("{http://www.w3.org/2000/svg}text"):
         x, width = float(one.attrib["x"]), 9 * len(one.text or "")
         left = x - width / 2 if one.get("text-anchor") == "middle" else x
-        assert 0 <= left and left + width <= WIDTH
+        assert left >= 0 and left + width <= WIDTH
 
 
 def test_the_words_show_the_data(make_stepper: Callable[..., DecoderStepper]) -> None:
