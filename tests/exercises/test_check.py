@@ -219,7 +219,7 @@ def test_nonsense_is_survived_and_named(answer: object, words: str) -> None:
 def test_every_exercise_survives_nonsense(name: str) -> None:
     results = [0, -1.5, True, "x", [], {}, object(), Hostile(), torch.zeros(()), np.zeros((2, 2))]
     results += [torch.full((2, 3), float("nan")), float("nan"), float("inf"), 1j, [[1]]]
-    results += [10**400, [[10**5000]], ["x" * 10**6], {"x" * 10**6: 1}]
+    results += [10**400, [[10**5000, "x" * 10**6]], {"x" * 10**6: 1}]
     for result in results:
         verdict = check(name, lambda *_, result=result: result)
         assert verdict.outcome == "failed" and 40 < len(str(verdict)) < 10**4

@@ -37,9 +37,9 @@ def check(name: str, answer: object = ...) -> Verdict:
             (it returns nothing, or raises NotImplementedError) is "not attempted".
 
     Returns:
-        The verdict, whatever the function does: raise, return nonsense, change its arguments,
-        print, or run for ever. (It is stopped after `SECONDS`; on Windows and outside the main
-        thread there is no alarm, and the reader has to interrupt it.)
+        The verdict, whatever the function does: raise, return nonsense, change its arguments or
+        the notebook's settings, print, or run for ever. (It is stopped after `SECONDS`; on Windows
+        and outside the main thread there is no alarm, and the reader has to interrupt it.)
 
     Raises:
         ValueError: there is no exercise of this name; the message lists all names.
@@ -72,8 +72,8 @@ class _Trial:
     @property
     def complaint(self) -> str | None:
         """What is wrong with the outcome."""
-        found = self.outcome.failure
-        return found or difference(self.expected, self.outcome.value, TOLERANCE)
+        outcome = self.outcome
+        return outcome.failure or difference(self.expected, outcome.value, TOLERANCE)
 
     @property
     def changed(self) -> list[int]:
