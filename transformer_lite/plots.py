@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from transformer_lite.widgets.drawing import label, legible
+
 CELL = 0.42  # inches a cell: room for a number of two digits
 MOST_CELLS_WITH_NUMBERS = 200
 
@@ -49,7 +51,7 @@ def attention_map(
 
     Args:
         weights: T queries × S keys, between 0 and 1.
-        source_tokens: S labels of the columns (keys).
+        source_tokens: S labels of the columns (keys); of a long one the beginning is shown.
         target_tokens: T labels of the rows (queries).
         ax: where to draw; a new figure of fitting size when None.
         title: what the map shows.
@@ -71,9 +73,9 @@ def attention_map(
     ax.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
     # Tokens are text, whatever dollar signs they hold: no formulas.
     as_text: dict[str, Any] = {"fontfamily": families, "parse_math": False}
-    ax.set_xticks(range(len(source_tokens)), source_tokens, rotation=45, ha="left",
+    ax.set_xticks(range(len(source_tokens)), [*map(label, source_tokens)], rotation=45, ha="left",
                   rotation_mode="anchor", **as_text)  # fmt: skip
-    ax.set_yticks(range(len(target_tokens)), target_tokens, **as_text)
+    ax.set_yticks(range(len(target_tokens)), [*map(label, target_tokens)], **as_text)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     if values.size <= MOST_CELLS_WITH_NUMBERS:
@@ -81,7 +83,7 @@ def attention_map(
             ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=8,
                     color="white" if value > 0.5 else "black")  # fmt: skip
     if title:
-        ax.set_title(title, fontfamily=families)
+        ax.set_title(legible(title), fontfamily=families)
     return ax
 
 
@@ -106,7 +108,7 @@ def attention_heads(
     for head, ax in enumerate(axes[0]):
         attention_map(weights[head], source_tokens, target_tokens, ax, f"head {head}")
     if title:
-        figure.suptitle(title, fontfamily=list(font_families()))
+        figure.suptitle(legible(title), fontfamily=list(font_families()))
     return figure
 
 

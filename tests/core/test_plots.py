@@ -1,4 +1,5 @@
 import warnings
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,14 @@ def test_tokens_are_never_read_as_formulas() -> None:
     ax = attention_map(weights(2, 3), tokens, ["$y$", "b"])
     for text in [*ax.get_xticklabels(), *ax.get_yticklabels()]:
         assert not text.get_parse_math()
+
+
+def test_labels_are_legible_and_short_whatever_the_tokens_hold(tmp_path: Path) -> None:
+    tokens = ["a\0\x1b[2J\x85\ufffe", "\ud800", "x" * 60]
+    ax = attention_map(weights(2, 3), tokens, ["-->", "</svg>"], title="\0")
+    assert labels(ax) == (["a��[2J��", "�", "x" * 23 + "…"], ["-->", "</svg>"])
+    save(tmp_path / "map.svg")
+    ElementTree.parse(tmp_path / "map.svg")
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (2, 4), (1, 3)])

@@ -4,18 +4,22 @@ import _thread
 import contextlib
 import functools
 import inspect
+import os
+import random
 import signal
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from loading import load
 from torch import Tensor
 
 from transformer_lite.exercises import Verdict, check, hint, hints
@@ -92,24 +96,36 @@ def test_none_in_some_cases_only_is_an_attempt() -> None:
 # ---- Nonsense
 
 
+class Escape(BaseException):
+    """Passes every `except Exception`, like SystemExit, but leaves pytest its report."""
+
+
 class Hostile:
-    """Fails whoever looks at it."""
+    """Ends the program of whoever looks at it."""
 
     def __getattribute__(self, name: str) -> Any:
-        raise RuntimeError("do not look")
+        raise Escape("do not look")  # not even at `__class__`
 
     def __repr__(self) -> str:
-        raise RuntimeError("do not print")
+        raise Escape("do not print")
 
     def __eq__(self, other: object) -> bool:
-        raise RuntimeError("do not compare")
+        raise Escape("do not compare")
 
     __hash__ = None  # type: ignore[assignment]
 
 
+class HostileNumber(float):
+    def __float__(self) -> float:
+        raise Escape("do not compute")
+
+    def __format__(self, form: str) -> str:
+        raise Escape("do not print")
+
+
 class SilentError(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("no text either")
+        raise Escape("no text either")
 
 
 def raises_silent(target: Tensor, bos: int) -> Tensor:
@@ -167,7 +183,9 @@ NASTY: list[tuple[str, Any, str]] = [
         lambda target, bos: (right(target, bos),),
         "You return several tensors, in a list",
     ),
-    ("returns hostility", lambda target, bos: Hostile(), "type Hostile that cannot be read"),
+    ("returns hostility", lambda target, bos: Hostile(), "got a Hostile."),
+    ("returns a list of it", lambda target, bos: [[Hostile()]], "got [[<Hostile>]]."),
+    ("returns a number of it", lambda target, bos: HostileNumber(), "raised Escape at line"),
     ("returns a coroutine", waits, "got a coroutine"),
     ("returns a generator", yields, "got a generator"),
     ("wrong shape", lambda target, bos: right(target, bos).T, "[1, 3], got shape [3, 1]"),
@@ -200,10 +218,11 @@ def test_nonsense_is_survived_and_named(answer: object, words: str) -> None:
 @pytest.mark.parametrize("name", EXERCISES)
 def test_every_exercise_survives_nonsense(name: str) -> None:
     results = [0, -1.5, True, "x", [], {}, object(), Hostile(), torch.zeros(()), np.zeros((2, 2))]
-    results += [torch.full((2, 3), float("nan")), float("nan"), float("inf"), 1j, [[1]], 10**400]
+    results += [torch.full((2, 3), float("nan")), float("nan"), float("inf"), 1j, [[1]]]
+    results += [10**400, [[10**5000, "x" * 10**6]], {"x" * 10**6: 1}]
     for result in results:
         verdict = check(name, lambda *_, result=result: result)
-        assert verdict.outcome == "failed" and len(str(verdict)) > 40
+        assert verdict.outcome == "failed" and 40 < len(str(verdict)) < 10**4
 
 
 def test_nan_is_named_where_it_stands() -> None:
@@ -231,13 +250,75 @@ def test_the_line_is_the_readers_and_not_the_librarys() -> None:
     assert "`return torch.nn.functional.cross_entropy" in check("shift-right", answer).message
 
 
-def test_the_notebooks_default_device_does_not_matter() -> None:
-    torch.set_default_device("meta")
+# ---- What surrounds a check
+
+
+def settings() -> tuple[Any, ...]:
+    """What a notebook has set, and what its next random numbers would be."""
+    return (
+        torch.get_default_device(),
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_deterministic_debug_mode(),
+        torch.get_num_threads(),
+        Path.cwd(),
+        torch.get_rng_state().tolist(),
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+    )
+
+
+@contextlib.contextmanager
+def default_device(device: str | None) -> Iterator[None]:
+    torch.set_default_device(device)
     try:
-        verdicts = [check(name, exercise.reference) for name, exercise in EXERCISES.items()]
+        yield
     finally:
         torch.set_default_device(None)
-    assert all(verdicts)
+
+
+@contextlib.contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def changes_settings(target: Tensor, bos: int) -> Tensor:
+    torch.set_default_device("meta")
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_deterministic_debug_mode("warn")
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    os.chdir("/")
+    torch.manual_seed(bos)
+    random.seed(bos)
+    np.random.seed(bos)
+    return right(target, bos)
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        lambda: default_device("meta"),
+        lambda: torch.device("meta"),
+        lambda: default_dtype(torch.float16),
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    ],
+    ids=["default device", "device", "default dtype", "autocast"],
+)
+def test_the_settings_of_a_notebook_do_not_matter(surroundings: Callable[[], Any]) -> None:
+    outside = settings()
+    with surroundings():
+        before = settings()
+        for name, answers in load("c01_bottleneck", "answers").RIGHT.items():
+            assert all(check(name, answer) for answer in answers), name
+        assert check("shift-right", changes_settings)
+        assert settings() == before
+    assert settings() == outside
 
 
 class NoKeyboardError(NotImplementedError):
@@ -257,6 +338,10 @@ def test_callables_of_every_kind_pass() -> None:
         def __call__(self, target: Tensor, bos: int) -> Tensor:
             return right(target, bos)
 
+    class HostileFunction(Hostile):
+        def __call__(self, target: Tensor, bos: int) -> Tensor:
+            return right(target, bos)
+
     def with_more(offset: int, target: Tensor, bos: int) -> Tensor:
         return right(target, bos + offset)
 
@@ -264,7 +349,8 @@ def test_callables_of_every_kind_pass() -> None:
     def decorated(*arguments: Any) -> Any:
         return right(*arguments)
 
-    for answer in (Wrapped(), Wrapped().__call__, functools.partial(with_more, 0), decorated):
+    bound, partial = Wrapped().__call__, functools.partial(with_more, 0)
+    for answer in (Wrapped(), HostileFunction(), bound, partial, decorated):
         assert check("shift-right", answer).passed
 
 
@@ -304,6 +390,11 @@ def edits_one_row(predicted: list[list[int]], reference: list[list[int]], eos: i
     return float(EXERCISES["exact-match"].reference(predicted, reference, eos))
 
 
+def edits_with_hostility(predicted: Any, reference: list[list[int]], eos: int) -> float:
+    predicted[0].append(Hostile())
+    return 1.0
+
+
 def edits_dictionary(x: Tensor, h: Tensor, weights: dict[str, Tensor]) -> Tensor:
     weights["bias_hh"] = weights.pop("bias_hh") + 1
     return h
@@ -318,6 +409,7 @@ def edits_dictionary(x: Tensor, h: Tensor, weights: dict[str, Tensor]) -> Tensor
         ("shift-right", edits_shape, "target"),
         ("exact-match", edits_list, "predicted"),
         ("exact-match", edits_one_row, "predicted"),
+        ("exact-match", edits_with_hostility, "predicted"),
         ("gru-step", edits_dictionary, "weights"),
     ],
 )
@@ -365,6 +457,28 @@ def slow_later(target: Tensor, bos: int) -> Tensor:
     return right(target, bos)
 
 
+class SlowNumber(float):
+    def __float__(self) -> float:
+        time.sleep(10)
+        return 0.0
+
+    __format__ = __float__  # type: ignore[assignment]
+
+
+class SlowError(Exception):
+    def __str__(self) -> str:
+        time.sleep(10)
+        return ""
+
+
+def is_slow_to_read(target: Tensor, bos: int) -> Any:
+    return SlowNumber()
+
+
+def raises_slowly(target: Tensor, bos: int) -> Tensor:
+    raise SlowError
+
+
 @pytest.mark.parametrize(
     "answer", [loops, loops_and_swallows, loops_and_prints, sleeps, slow_later]
 )
@@ -376,6 +490,13 @@ def test_time_is_bounded(answer: Callable[..., Any], capsys: pytest.CaptureFixtu
     assert "takes too long" in verdict.message and "it was at line" in verdict.message
     assert ("bos = 5" in verdict.message) == (answer is slow_later)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("answer", [is_slow_to_read, raises_slowly])
+def test_time_is_bounded_when_it_is_the_result_that_takes_long(answer: Callable[..., Any]) -> None:
+    started = time.monotonic()
+    assert "takes too long" in examine(SHIFT, answer, 0.1).message
+    assert time.monotonic() - started < 5.0
 
 
 def test_a_loop_is_named_by_its_line() -> None:

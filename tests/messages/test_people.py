@@ -140,5 +140,5 @@ def test_ids_of_another_tokenizer_in_evaluation() -> None:
 
 def test_a_stepper_for_another_kind_of_model() -> None:
     transformer: Any = Transformer(TransformerConfig(len(WORDS), len(WORDS)))
-    with pytest.raises(ValueError, match=r"model: expected a Seq2Seq .* got Transformer$"):
+    with pytest.raises(ValueError, match=r"model must be a Seq2Seq .* but it is a Transformer$"):
         DecoderStepper(transformer, WORDS, WORDS, ["the cat"])

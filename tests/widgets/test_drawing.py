@@ -31,7 +31,7 @@ def test_any_words_can_stand_in_a_picture(words: str) -> None:
         ("<img src=x onerror='f()'>", "<img src=x onerror='f()'>"),
         ("</text></svg>", "</text></svg>"),
         ("&amp; 'a' \"b\"", "&amp; 'a' \"b\""),
-        ("a\0b\x1b\ud800\uffffc 한", "a\ufffdb\ufffd\ufffd\ufffdc 한"),
+        ("a\0b\x1b\x9b\ud800\uffffc 한", "a\ufffdb\ufffd\ufffd\ufffd\ufffdc 한"),
     ],
 )
 def test_markup_and_control_characters_are_shown(words: str, shown: str) -> None:

@@ -3,10 +3,7 @@
 import contextlib
 import inspect
 from dataclasses import dataclass
-from types import CoroutineType
 from typing import Any
-
-import torch
 
 from transformer_lite.exercises.catalogue import find
 from transformer_lite.exercises.comparing import (
@@ -17,7 +14,9 @@ from transformer_lite.exercises.comparing import (
     same,
 )
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function
-from transformer_lite.exercises.running import Outcome, Runner, TimeUp, shorten
+from transformer_lite.exercises.plain import name_of_class
+from transformer_lite.exercises.running import Outcome, Runner, TimeUp
+from transformer_lite.exercises.surroundings import undisturbed
 from transformer_lite.exercises.verdict import Verdict
 
 SECONDS = 5.0  # for all cases of one check; right answers need a small part of one second
@@ -38,9 +37,9 @@ def check(name: str, answer: object = ...) -> Verdict:
             (it returns nothing, or raises NotImplementedError) is "not attempted".
 
     Returns:
-        The verdict, whatever the function does: raise, return nonsense, change its arguments,
-        print, or run for ever. (It is stopped after `SECONDS`; on Windows and outside the main
-        thread there is no alarm, and the reader has to interrupt it.)
+        The verdict, whatever the function does: raise, return nonsense, change its arguments or
+        the notebook's settings, print, or run for ever. (It is stopped after `SECONDS`; on Windows
+        and outside the main thread there is no alarm, and the reader has to interrupt it.)
 
     Raises:
         ValueError: there is no exercise of this name; the message lists all names.
@@ -53,14 +52,12 @@ def examine(exercise: Exercise, answer: object, seconds: float) -> Verdict:
     """`check` for an exercise in hand, with a time limit for all cases together."""
     if answer is None or answer is ...:
         return _not_attempted(exercise)
-    # A notebook may have set another default device; cases and answers stay on one.
-    with torch.device("cpu"):
-        cases = exercise.draw()
-        if not callable(answer) or inspect.isclass(answer):
-            return Verdict(exercise.name, "failed", _no_function(answer))
-        if complaint := _wrong_parameters(exercise, answer, cases[0]):
+    if not callable(answer) or issubclass(type(answer), type):
+        return Verdict(exercise.name, "failed", _no_function(answer))
+    with undisturbed():
+        cases, runner = exercise.draw(), Runner(answer, seconds)
+        if complaint := runner.look(lambda: _wrong_parameters(exercise, answer, cases[0]), ""):
             return Verdict(exercise.name, "failed", complaint, case=cases[0])
-        runner = Runner(answer, seconds)
         return _judge(exercise, _try_all(exercise, cases, runner), runner)
 
 
@@ -75,13 +72,8 @@ class _Trial:
     @property
     def complaint(self) -> str | None:
         """What is wrong with the outcome."""
-        error, line = self.outcome.error, self.outcome.line
-        if isinstance(error, TimeUp):
-            where = line or "a line inside compiled code"
-            return f"it had not finished when time was up; it was at {where}"
-        if error is not None:
-            return f"it raised {type(error).__name__}{f' at {line}' if line else ''}{_text(error)}"
-        return difference(self.expected, self.outcome.value, TOLERANCE)
+        outcome = self.outcome
+        return outcome.failure or difference(self.expected, outcome.value, TOLERANCE)
 
     @property
     def changed(self) -> list[int]:
@@ -94,7 +86,7 @@ class _Trial:
         """Whether this is what an exercise does that nobody has worked on."""
         if self.outcome.error is not None:
             # Exactly this class: a notebook without a keyboard answers input() with a subclass.
-            return type(self.outcome.error) is NotImplementedError
+            return self.outcome.error is NotImplementedError
         return (self.outcome.value is None or self.outcome.value is ...) and not self.changed
 
     @property
@@ -108,12 +100,12 @@ def _no_function(answer: object) -> str:
     if callable(answer):
         return "expected your function, got a class."
     return (
-        f"expected your function, got an object of type {type(answer).__name__}. Hand over the "
+        f"expected your function, got an object of type {name_of_class(answer)}. Hand over the "
         "function's name without brackets behind it, so that the check can call it."
     )
 
 
-def _wrong_parameters(exercise: Exercise, answer: Function, arguments: Arguments) -> str:
+def _wrong_parameters(exercise: Exercise, answer: Any, arguments: Arguments) -> str:
     """Why `answer` cannot be called with the arguments of a case; empty where it can."""
     try:
         signature = inspect.signature(answer)
@@ -129,19 +121,18 @@ def _wrong_parameters(exercise: Exercise, answer: Function, arguments: Arguments
 
 def _try_all(exercise: Exercise, cases: list[Arguments], runner: Runner) -> list[_Trial]:
     """Run every case, up to the first that does not end."""
+    # First what is right: an answer may change settings that the reference needs.
+    expected = [exercise.reference(*arguments) for arguments in cases]
     trials: list[_Trial] = []
-    for arguments in cases:
-        trials.append(_Trial(arguments, exercise.reference(*arguments), runner(arguments)))
-        outcome = trials[-1].outcome
-        if type(outcome.value) is CoroutineType:
-            outcome.value.close()  # or Python complains later, out of place
-        if isinstance(outcome.error, TimeUp):
+    for arguments, right in zip(cases, expected, strict=True):
+        trials.append(_Trial(arguments, right, runner(arguments)))
+        if trials[-1].outcome.error is TimeUp:
             break
     return trials
 
 
 def _judge(exercise: Exercise, trials: list[_Trial], runner: Runner) -> Verdict:
-    if isinstance(trials[-1].outcome.error, TimeUp):
+    if trials[-1].outcome.error is TimeUp:
         return _failed(exercise, trials[-1], TOO_LONG)
     if all(trial.is_blank for trial in trials):
         return _not_attempted(exercise, trials[0])
@@ -171,7 +162,7 @@ def _misconception(
         if all(_behaves_alike(function, trial) for trial in trials):
             return misconception, wrong[0]
     for trial in wrong:
-        with contextlib.suppress(Exception):  # objects that fail whoever looks at them
+        with contextlib.suppress(Exception):  # not everything is a tensor
             if general := general_mistake(trial.expected, trial.outcome.value):
                 return general, trial
 
@@ -200,7 +191,7 @@ def _behaves_alike(function: Function, trial: _Trial) -> bool:
     try:
         value = function(*trial.arguments)
     except Exception as error:
-        return type(trial.outcome.error) is type(error)
+        return trial.outcome.error is type(error)
     return trial.outcome.error is None and not difference(value, trial.outcome.value, TOLERANCE)
 
 
@@ -228,11 +219,3 @@ def _not_attempted(exercise: Exercise, trial: _Trial | None = None) -> Verdict:
 
 def _join(*paragraphs: str) -> str:
     return "\n".join(filter(None, paragraphs))
-
-
-def _text(error: BaseException) -> str:
-    """What an error says, behind a colon and ready for a full stop; empty where it says nothing."""
-    try:
-        return shorten(f": {error}").removesuffix(".").removesuffix(":")
-    except Exception:  # an error whose own text fails
-        return ""

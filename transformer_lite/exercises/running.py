@@ -9,12 +9,16 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, no_type_check
+from typing import Any, TypeVar, cast, no_type_check
 
-from transformer_lite.exercises.exercise import Arguments, Function
+from transformer_lite.exercises.exercise import Arguments
+from transformer_lite.exercises.plain import Foreign, name_of_class, plain
 
+T = TypeVar("T")
+GLANCE = 0.5  # seconds for looking at a value or an error once the time for all calls is up
 AGAIN = 5e-5  # seconds between alarms once time is up
 LONGEST_TEXT = 160  # characters of a line of code or an error message worth repeating
 KEPT = 1000  # characters of what was printed that are kept
@@ -27,32 +31,32 @@ class TimeUp(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call did.
+    """What one call did; all values are `plain`.
 
     Attributes:
         after: the arguments as the call left them.
         printed: the first lines it printed, in words for the reader; empty where there are none.
         value: what it returned.
-        error: what it raised instead, `TimeUp` if it was stopped.
-        line: where in the reader's code it raised or was stopped; empty where that is unknown.
+        error: the class of what it raised instead, `TimeUp` once there is no time left.
+        failure: the error in words, with the line of the reader's code; empty where there is none.
     """
 
     after: Arguments
     printed: str
-    value: Any = None
-    error: BaseException | None = None
-    line: str = ""
+    value: Any
+    error: type[BaseException] | None
+    failure: str
 
 
 class Runner:
-    """Calls one function, within one budget of time for all calls.
+    """The boundary around one function of the reader's: whatever of it runs, runs in here.
 
     Args:
         function: anything callable.
         seconds: for all calls together.
     """
 
-    def __init__(self, function: Function, seconds: float) -> None:
+    def __init__(self, function: Any, seconds: float) -> None:
         self.function = function
         self.seconds_left = seconds
 
@@ -63,28 +67,52 @@ class Runner:
             KeyboardInterrupt: the reader interrupts the cell.
         """
         after, printed = copy.deepcopy(arguments), _Head()
-        value, error, line = None, None, ""
+        with contextlib.redirect_stdout(printed):
+            value, error = self._run(lambda: plain(self.function(*after)), self.seconds_left)
+            failure = "" if error is None else self._describe(error)
+            unknown = tuple(Foreign("object that cannot be read") for _ in after)
+            after = self.look(lambda: plain(after), unknown)
+        kind = TimeUp if self.seconds_left <= 0 else None if error is None else type(error)
+        return Outcome(after, printed.describe(), value, kind, failure)
+
+    def look(self, action: Callable[[], T], otherwise: T) -> T:
+        """What comes of looking at something of the reader's; `otherwise` where that fails."""
+        seen, error = self._run(action, max(self.seconds_left, GLANCE))
+        return otherwise if error is not None else cast(T, seen)
+
+    def _run(
+        self, action: Callable[[], T], seconds: float
+    ) -> tuple[T | None, BaseException | None]:
+        """What comes of an action, or what it raises; its time is taken off the budget."""
         started = time.monotonic()
         try:
-            with contextlib.redirect_stdout(printed):
-                value = _call(self.function, after, self.seconds_left)
+            return _timed(action, seconds), None
         except KeyboardInterrupt:
             raise
         except BaseException as raised:  # sys.exit() in an answer ends the answer only
-            error, line = raised, _line(self.function, raised.__traceback__)
-        self.seconds_left -= time.monotonic() - started
-        return Outcome(after, printed.describe(), value, error, line)
+            return None, raised
+        finally:
+            self.seconds_left -= time.monotonic() - started
+
+    def _describe(self, error: BaseException) -> str:
+        """An error in words, ready for a full stop."""
+        line = self.look(lambda: _line(self.function, error.__traceback__), "")
+        if type(error) is TimeUp:
+            where = line or "a line inside compiled code"
+            return f"it had not finished when time was up; it was at {where}"
+        said = self.look(lambda: shorten(f": {error}"), "").removesuffix(".").removesuffix(":")
+        return f"it raised {name_of_class(error)}{f' at {line}' if line else ''}{said}"
 
 
-def _call(function: Function, arguments: Arguments, seconds: float) -> Any:
-    """The function's result, or TimeUp when it takes longer than `seconds`.
+def _timed(action: Callable[[], T], seconds: float) -> T:
+    """What comes of an action, or TimeUp when it takes longer than `seconds`.
 
     Python gives alarms to the main thread only, and Windows has none: elsewhere it is the reader
     who interrupts a function that does not end.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or not hasattr(signal, "setitimer"):
-        return function(*arguments)
+        return action()
     over = False
 
     @no_type_check  # with a check around it, it would take longer than alarms are apart
@@ -97,7 +125,7 @@ def _call(function: Function, arguments: Arguments, seconds: float) -> Any:
     # outside its `try`.
     timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, AGAIN), AGAIN)
     try:
-        return function(*arguments)
+        return action()
     finally:
         over = True  # first, and by no call: it is in calls that Python looks for alarms
         signal.setitimer(signal.ITIMER_REAL, *timer)
@@ -110,7 +138,7 @@ def shorten(text: str) -> str:
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 
-def _line(function: Function, trace: TracebackType | None) -> str:
+def _line(function: Any, trace: TracebackType | None) -> str:
     """Words for the innermost line of the reader's own code in a traceback."""
     home = _file_of(function)
     own = [place for place in traceback.walk_tb(trace) if place[0].f_code.co_filename == home]
@@ -121,7 +149,7 @@ def _line(function: Function, trace: TracebackType | None) -> str:
     return f"line {number}" + (f", `{shorten(code)}`" if code else "")
 
 
-def _file_of(function: Function) -> str:
+def _file_of(function: Any) -> str:
     """Name of the file or cell that holds the code of a callable; empty for compiled code."""
     inner: Any = inspect.unwrap(getattr(function, "func", function))  # `func` of a partial
     for candidate in (inner, type(inner).__call__):

@@ -12,12 +12,18 @@ from html import escape
 
 Number = int | float
 INK, QUIET, CARD = "var(--ink, #1b1f24)", "var(--quiet, #57606a)", "var(--card, #fff)"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LABEL = 24  # characters of a token that a picture has room for
+_ILLEGIBLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def safe(words: str) -> str:
-    """Words as they may stand in SVG: no markup, and no character that XML forbids."""
-    return escape(_NOT_XML.sub("\ufffd", words))
+def legible(words: str) -> str:
+    """Words without the characters that XML forbids and no font draws; a mark stands for each."""
+    return _ILLEGIBLE.sub("\ufffd", words)
+
+
+def label(token: str) -> str:
+    """A token as it can stand in any picture: legible, and only the beginning of a long one."""
+    return legible(token if len(token) <= _LABEL else f"{token[: _LABEL - 1]}…")
 
 
 def card(width: int, height: int, parts: Iterable[str]) -> str:
@@ -48,7 +54,7 @@ def text(
     across = " ".join(f"{place:g}" for place in places)
     look = {"text-anchor": anchor, "font-weight": weight, "font-size": size, "fill": colour}
     written = "".join(f" {name}='{value}'" for name, value in look.items() if value is not None)
-    return f"<text x='{across}' y='{y:g}'{written}>{safe(words)}</text>" if words else ""
+    return f"<text x='{across}' y='{y:g}'{written}>{escape(legible(words))}</text>" if words else ""
 
 
 def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str:

@@ -13,6 +13,7 @@ from untrained import TEXTS, make_decoder
 from transformer_lite import AttentionRecord, Seq2Seq
 from transformer_lite.chapters.c02_additive_attention.recording import MOST_STEPS
 from transformer_lite.chapters.c02_additive_attention.step import Step
+from transformer_lite.chapters.c02_additive_attention.still import WIDTH, draw
 from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
 from transformer_lite.data import BOS, EOS, CharacterTokenizer
 from transformer_lite.decoding import greedy
@@ -138,7 +139,7 @@ def test_impossible_values_are_refused(
     "options", [{"attention": None}, {"attention": "dot", "window": "monotonic"}]
 )
 def test_a_model_whose_weights_are_no_softmax_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="model: expected a Seq2Seq with attention and without a"):
+    with pytest.raises(ValueError, match="model must be a Seq2Seq with attention and without a"):
         DecoderStepper(*make_decoder(**options), TEXTS)
 
 
@@ -146,13 +147,13 @@ def test_strange_tokenizers_are_refused() -> None:
     model, source, target = make_decoder()
     strange = CharacterTokenizer.train(["abc"])
     for name, pair in (("source", (strange, target)), ("target", (source, strange))):
-        with pytest.raises(ValueError, match=rf"{name}_tokenizer: expected .* got one of 7"):
+        with pytest.raises(ValueError, match=rf"{name}_tokenizer must be .* but it has 7"):
             DecoderStepper(model, *pair, TEXTS)
 
 
 @pytest.mark.parametrize("texts", ["9 March 2021", [], ()])
 def test_something_else_than_texts_is_refused(texts: Any) -> None:
-    with pytest.raises(ValueError, match="texts: expected a list of at least one text, got"):
+    with pytest.raises(ValueError, match="texts must be a list of at least one text, but it is"):
         DecoderStepper(*make_decoder(), texts)
 
 
@@ -190,6 +191,17 @@ def test_the_picture_shows_the_data(
     width = float(picture.attrib["width"])
     places = [float(one.attrib["x"]) for one in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert max(places) < width
+
+
+def test_long_words_keep_to_the_picture() -> None:
+    word = "Donaudampfschifffahrtsgesellschaftskapitän" * 2
+    source = [word, "der", "<eos>"]
+    step = Step(source, [0.0, 1.0, 2.0], [[1.0]] * 3, word, [(word, 0.9), ("x", 0.1)])
+    picture = ElementTree.fromstring(draw(step, 4, [word] * 5))
+    for one in picture.iter("{http://www.w3.org/2000/svg}text"):
+        x, width = float(one.attrib["x"]), 9 * len(one.text or "")
+        left = x - width / 2 if one.get("text-anchor") == "middle" else x
+        assert left >= 0 and left + width <= WIDTH
 
 
 def test_the_words_show_the_data(make_stepper: Callable[..., DecoderStepper]) -> None:

@@ -60,10 +60,10 @@ def check(model: Any, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, 
     A window is refused because weights that it cut are not the softmax of the energies.
     """
     if not isinstance(model, Seq2Seq) or model.attention is None or model.attention.window:
-        got = model.config if isinstance(model, Seq2Seq) else type(model).__name__
+        came = model.config if isinstance(model, Seq2Seq) else f"a {type(model).__name__}"
         raise ValueError(
-            "model: expected a Seq2Seq with attention and without a window, such as "
-            f'Seq2Seq(Seq2SeqConfig(..., attention="additive")), got {got}'
+            "model must be a Seq2Seq with attention and without a window, such as "
+            f'Seq2Seq(Seq2SeqConfig(..., attention="additive")), but it is {came}'
         )
     for name, tokenizer, size in (
         ("source_tokenizer", source_tokenizer, model.source_vocab),
@@ -71,12 +71,12 @@ def check(model: Any, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, 
     ):
         if len(tokenizer) != size:
             raise ValueError(
-                f"{name}: expected the one that the model was trained with, of {size} ids, "
-                f"got one of {len(tokenizer)}"
+                f"{name} must be the one that the model was trained with, of {size} ids, but it "
+                f"has {len(tokenizer)}"
             )
     if isinstance(texts, str) or not texts:
         raise ValueError(
-            f"texts: expected a list of at least one text, got {texts!r}; write [text] for one"
+            f"texts must be a list of at least one text, but it is {texts!r}; write [text] for one"
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from transformer_lite.widgets.distribution import softmax
+from transformer_lite.widgets.drawing import label
 
 
 @dataclass(frozen=True)
@@ -60,4 +61,4 @@ def spell(token: str) -> str:
 
 def mark(token: str) -> str:
     """A token as it stands in a picture: a space leaves a mark."""
-    return "␣" if token == " " else token
+    return "␣" if token == " " else label(token)

@@ -1,6 +1,8 @@
 """The still picture of the decoder stepper."""
 
 from collections.abc import Iterator
+from textwrap import wrap
+from typing import Any
 
 from transformer_lite.chapters.c02_additive_attention.step import Step, mark
 from transformer_lite.palette import NEUTRAL, OUTPUT, QUERY
@@ -8,29 +10,35 @@ from transformer_lite.widgets.drawing import QUIET, bar, card, decimal, text
 
 WIDTH = 640
 LEFT, RIGHT = 84, 624  # where source tokens stand
+LETTERS, LINE = 62, 20  # of running text: letters in a line, and pixels from line to line
 ROW = 116  # pixels from one row of source tokens to the next
 TALLEST = 32  # a weight of 1
 
 
 def draw(step: Step, number: int, written: list[str]) -> str:
     """An SVG picture: source tokens with energies and weights, the context, and the new token."""
-    *tokens, _ = map(len, step.source)  # <eos> is set smaller
-    cell = max(32, 9 * max(tokens) + 8)
+    *tokens, _ = map(mark, step.source)  # <eos> is set smaller
+    cell = max(32, 9 * max(map(len, tokens)) + 8)
     columns = (RIGHT - LEFT) // cell
     starts = range(0, len(step.source), columns)
     title = f"Step {number + 1}: written so far {' '.join(map(mark, written[:-1])) or '(nothing)'}"
-    body = [text(20, 30, title, weight=600, size=15)]
-    for row, start in enumerate(starts):
+    body, y = _lines(title, 30, weight=600, size=15)
+    for start in starts:
         places = range(start, min(start + columns, len(step.source)))
-        body += _row(step, places, cell, 64 + ROW * row)
-    below = 64 + ROW * len(starts)
-    body += _context(step, below)
+        body += _row(step, places, cell, y + 14)
+        y += ROW
+    body += _context(step, y + 14)
     chances = ", ".join(f"{mark(token)} {chance:.2f}" for token, chance in step.likely)
-    body += [
-        text(20, below + 54, f"written now: {mark(step.written)} (likeliest: {chances})"),
-        text(20, below + 82, step.sentence(), weight=600),
-    ]
-    return card(WIDTH, below + 100, body)
+    likely, y = _lines(f"written now: {mark(step.written)} (likeliest: {chances})", y + 68)
+    sentence, y = _lines(step.sentence(), y + 8, weight=600)
+    return card(WIDTH, y - 2, [*body, *likely, *sentence])
+
+
+def _lines(words: str, y: int, **look: Any) -> tuple[list[str], int]:
+    """Words on as many lines as they need, the first one at y, and where the next one would be."""
+    rows = wrap(words, LETTERS)
+    drawn = [text(20, y + LINE * row, line, **look) for row, line in enumerate(rows)]
+    return drawn, y + LINE * len(rows)
 
 
 def _row(step: Step, places: range, cell: int, top: int) -> Iterator[str]:

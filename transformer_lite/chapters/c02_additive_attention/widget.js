@@ -1,8 +1,14 @@
 const TERMS = 3; // of the weighted sum, written out; the others are one line
+const LABEL = 24; // letters of a token, as in Python's pictures
 const PREDICT = "Predict: which source token will weigh most in this step?";
 const SHOWN = "Under each source token its energy, then its weight as a bar and a number";
 
-const mark = (token) => (token === " " ? "␣" : token);
+// A token as it stands on the page: a space leaves a mark, of a long token the beginning is enough.
+function mark(token) {
+  const letters = [...token];
+  if (letters.length > LABEL) return `${letters.slice(0, LABEL - 1).join("")}…`;
+  return token === " " ? "␣" : token;
+}
 const spell = (token) => (token === " " ? "space" : `“${token}”`);
 const nameOf = (source, place) => `${spell(source[place])}, token ${place + 1} of ${source.length}`;
 
