@@ -1,6 +1,5 @@
 """Every chapter's widget, and a page that shows one with our own host."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,8 @@ from browsing import reader  # noqa: F401 - a fixture for the tests of this fold
 from ipywidgets import Widget
 from loading import load
 from playwright.sync_api import Page
+
+from bookbuild.widgets import script_text
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = ROOT / "bookbuild" / "assets" / "widget-host.js"
@@ -56,8 +57,8 @@ def show(reader: Any, tmp_path: Path) -> Callable[..., Any]:  # noqa: F811
 def make_page(widget: Any) -> str:
     """A page with one widget and its still picture, as the book has them."""
     data, _ = widget._repr_mimebundle_()
-    state = json.dumps(Widget.get_manager_state(widgets=[widget])).replace("<", "\\u003c")
-    view = json.dumps(data["application/vnd.jupyter.widget-view+json"])
+    state = script_text(Widget.get_manager_state(widgets=[widget]))
+    view = script_text(data["application/vnd.jupyter.widget-view+json"])
     return f"""<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
 <title>A widget</title><meta name="viewport" content="width=device-width">
 <link rel="icon" href="data:,"><style>body {{ background: #fff; color: #111; margin: 8px }}
