@@ -1,10 +1,10 @@
 """Results of runs too long for a page, as measured; each file names the command that made it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from transformer_lite.checks import check_one_of
+from transformer_lite.reading import read_json
 
 CHAPTERS = Path(__file__).parent / "chapters"
 
@@ -17,8 +17,7 @@ def load(name: str) -> dict[str, Any]:
     """
     files = {path.stem: path for path in CHAPTERS.glob("c*/*.json")}
     check_one_of("name", name, sorted(files))
-    results: dict[str, Any] = json.loads(files[name].read_text(encoding="utf-8"))
-    return results
+    return read_json(files[name])
 
 
 def select(stored: dict[str, Any], **setting: object) -> list[dict[str, Any]]:

@@ -15,7 +15,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention
-from transformer_lite.checks import check_at_least, check_choice, check_share
+from transformer_lite.checks import (
+    MOST_FEED_FORWARD,
+    MOST_IDS,
+    MOST_LAYERS,
+    MOST_POSITIONS,
+    MOST_WIDTH,
+    check_at_least,
+    check_at_most,
+    check_choice,
+    check_share,
+)
 from transformer_lite.masks import causal_mask
 from transformer_lite.model import (
     DecoderState,
@@ -92,6 +102,11 @@ class TransformerConfig:
         check_at_least(1, self, "source_vocab target_vocab d_model heads layers d_ff max_length")
         if self.decoder_layers is not None:
             check_at_least(1, self, "decoder_layers")
+        check_at_most(MOST_IDS, self, "source_vocab target_vocab")
+        check_at_most(MOST_WIDTH, self, "d_model")
+        check_at_most(MOST_FEED_FORWARD, self, "d_ff")
+        check_at_most(MOST_LAYERS, self, "layers decoder_layers")
+        check_at_most(MOST_POSITIONS, self, "max_length")
         if self.d_model % self.heads:
             raise ValueError(
                 f"heads must divide d_model, but they are heads={self.heads} and "

@@ -13,12 +13,15 @@ from typing import Any
 import torch
 from pooch import file_hash
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import save_file, save_model
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from transformer_lite.checks import check_one_of
+from transformer_lite.checks import check_arguments, check_one_of, check_types
 from transformer_lite.data import Tokenizer, tokenizer_from_json
 from transformer_lite.fast import FastTransformer
 from transformer_lite.model import SequenceModel
+from transformer_lite.reading import read_json, read_tensors, read_weights
 from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
 
@@ -31,27 +34,50 @@ KINDS: dict[str, tuple[Any, Any]] = {
 MANIFEST = "manifest.json"
 RUN_STATE = "progress.json"
 PARTIAL = ".partial"  # the ending of a folder that nobody reads
+MOST_WEIGHTS = 2**31  # of a model: 8 GiB
+MODEL_FIELDS = {
+    "kind": str, "config": dict[str, Any], "task": dict[str, Any], "longest_source": int,
+}  # fmt: skip
+TOKENIZER_FIELDS = {"source": dict[str, Any], "target": dict[str, Any] | None}
+RUN_STATE_FIELDS = {
+    "steps_done": int, "scheduled": bool, "processes": int, "validation": dict[str, float],
+}  # fmt: skip
 
 
 class CheckpointError(ValueError):
     """A model folder that is missing, incomplete, altered, or not made for this use."""
 
 
-def build_model(kind: str, fields: dict[str, Any]) -> Model:
+def build_model(kind: str, fields: dict[str, Any], most: int = MOST_WEIGHTS) -> Model:
     """A new model from its kind, a key of KINDS, and the fields of its configuration.
 
+    Args:
+        kind, fields: what to build.
+        most: number of weights that it may have; those that serve twice may count twice.
+
     Raises:
-        ValueError: unknown kind or field, or values that the configuration refuses.
+        ValueError: unknown kind or field, values that the configuration refuses, or a model that is
+            too large.
     """
     check_one_of("kind", kind, KINDS)
     configuration, model = KINDS[kind]
-    unknown = sorted(set(fields) - set(configuration.__dataclass_fields__))
-    if unknown:
-        known = ", ".join(configuration.__dataclass_fields__)
-        raise ValueError(
-            f"the fields of kind {kind!r} must be among {known}, but they are {', '.join(unknown)}"
-        )
-    built: Model = model(configuration(**fields))
+    check_arguments(f"kind {kind!r}", fields, configuration)
+    config = configuration(**fields)
+    count = 0
+
+    def add(module: nn.Module, name: str, weights: nn.Parameter | None) -> None:
+        nonlocal count
+        count += 0 if weights is None else weights.numel()
+        if count > most:  # the memory is asked for, but nothing has been written into it yet
+            raise ValueError(f"the model must have at most {most:,} weights, but it has more")
+
+    watching = register_module_parameter_registration_hook(add)
+    try:
+        built: Model = model(config)
+    except RuntimeError as error:  # there is not as much memory
+        raise ValueError(f"the model cannot be built: {error}") from error
+    finally:
+        watching.remove()
     return built
 
 
@@ -121,17 +147,18 @@ def check_folder(folder: Path) -> None:
             "that has a checkpoint, or of a checkpoint"
         )
     try:
-        sums = json.loads(manifest.read_text())
-    except ValueError:
-        sums = None
-    if not isinstance(sums, dict) or not sums:
+        sums = read_json(manifest)
+    except ValueError as error:
         raise CheckpointError(
-            f"{manifest} is damaged: it is not a JSON table of SHA-256 sums. "
-            "Use another checkpoint, or train again"
+            f"{manifest} is damaged: {error}. Use another checkpoint, or train again"
+        ) from error
+    if not sums:
+        raise CheckpointError(
+            f"{manifest} is damaged: it is empty. Use another checkpoint, or train again"
         )
     for name, expected in sums.items():
         path = folder / name
-        if not path.is_file():
+        if Path(name).name != name or not path.is_file():
             raise CheckpointError(
                 f"{folder} is incomplete: {name} is missing. Use another checkpoint, or train again"
             )
@@ -194,16 +221,29 @@ def load(folder: Path) -> SavedModel:
     if not folder.is_dir():
         raise CheckpointError(f"folder must be a model folder, but there is none at {folder}")
     check_folder(folder)
-    about = read_json(folder / "model.json")
-    tokenizers = read_json(folder / "tokenizers.json")
+    try:
+        return _read(folder)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{folder} does not fit this version of the package: {error}. "
+            "Use another checkpoint, or train again"
+        ) from error
+
+
+def _read(folder: Path) -> SavedModel:
+    about = read_json(folder / "model.json", MODEL_FIELDS)
+    check_types("task ", {"name": about["task"].get("name")}, {"name": str})
+    tokenizers = read_json(folder / "tokenizers.json", TOKENIZER_FIELDS)
     source = tokenizer_from_json(tokenizers["source"])
     target = source if tokenizers["target"] is None else tokenizer_from_json(tokenizers["target"])
-    try:
-        model = build_model(about["kind"], about["config"])
-        load_model(model, str(folder / "model.safetensors"))
-    except (RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{folder} does not fit this version of the package: {error}") from (
-            error
+    weights = folder / "model.safetensors"
+    # A weight takes four bytes of the file: a model of more weights than bytes is not that one.
+    model = build_model(about["kind"], about["config"], most=weights.stat().st_size)
+    read_weights(weights, model)
+    sizes, known = (model.source_vocab, model.target_vocab), (len(source), len(target))
+    if sizes != known:
+        raise ValueError(
+            f"the tokenizers must have the vocabularies of the model, {sizes}, but have {known}"
         )
     return SavedModel(model.eval(), source, target, about["longest_source"], about["task"])
 
@@ -244,18 +284,24 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
     if not (folder / "optimizer.safetensors").is_file():
         raise CheckpointError(f"{folder} keeps no optimiser state: it cannot be trained on")
     try:
-        load_model(model, str(folder / "model.safetensors"))
-    except RuntimeError as error:
+        read_weights(folder / "model.safetensors", model)
+        tensors = read_tensors(folder / "optimizer.safetensors")
+        run_state = read_json(folder / RUN_STATE, RUN_STATE_FIELDS)
+    except ValueError as error:
         raise CheckpointError(f"{folder} holds another model than this run's: {error}") from error
-    tensors = load_file(folder / "optimizer.safetensors")
     for name, parameter in model.named_parameters():
         prefix = f"{name}/"
-        optimizer.state[parameter] = {
+        state = {
             key.removeprefix(prefix): value.to(parameter.device)
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
-    return read_json(folder / RUN_STATE)
+        if not state or any(one.shape not in (parameter.shape, ()) for one in state.values()):
+            raise CheckpointError(
+                f"{folder} keeps another optimiser's state than that of {name}: {list(state)}"
+            )
+        optimizer.state[parameter] = state
+    return run_state
 
 
 def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -265,12 +311,6 @@ def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[s
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state[parameter].items()
     }
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
 
 
 def write_json(path: Path, content: object) -> None:
