@@ -91,13 +91,13 @@ def check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must lie in [0, 1), but it is {shown(value)}")
 
 
-def check_keys(where: str, table: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raise ValueError for a key that is not known."""
+def check_keys(name: str, table: Mapping[str, object], known: Iterable[str]) -> None:
+    """Raise ValueError for a key that is not known; `name` is what the keys are called."""
     names = list(known)
     unknown = sorted(set(table) - set(names))
     if unknown:
         raise ValueError(
-            f"the keys of {where} must be among {', '.join(names)}, but they are "
+            f"{name} must be among {', '.join(names)}, but they are "
             f"{shortened(', '.join(unknown), MOST_SHOWN)}"
         )
 
@@ -125,10 +125,10 @@ def check_arguments(where: str, table: Mapping[str, object], takes: Callable[...
         takes: a function or a class.
     """
     parameters = signature(takes).parameters
-    check_keys(where, table, parameters)
+    check_keys(f"the fields of {where}", table, parameters)
     missing = [n for n, one in parameters.items() if one.default is one.empty and n not in table]
     if missing:
-        raise ValueError(f"{where} must have the keys {', '.join(missing)}, but it lacks them")
+        raise ValueError(f"{where} must have the fields {', '.join(missing)}, but it lacks them")
     check_types(f"{where} ", table, get_type_hints(takes))
 
 

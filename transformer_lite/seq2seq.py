@@ -128,6 +128,12 @@ class Seq2SeqConfig:
             )
 
     @property
+    def least_weights(self) -> int:
+        """How many weights the model has at least, known before it is built."""
+        tables = (self.source_vocab + self.target_vocab) * self.d_embedding
+        return tables + self.target_vocab * self.hidden + 4 * self.layers * self.hidden**2
+
+    @property
     def needs_loop(self) -> bool:
         """Whether a step's input needs the step before, so that training loops over positions."""
         return self.input_feeding or (self.attention is not None and self.decoder == "bahdanau")

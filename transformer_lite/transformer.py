@@ -139,6 +139,20 @@ class TransformerConfig:
         return replace(cls.base(vocab_size), d_model=1024, heads=16, d_ff=4096, dropout=0.3)
 
     @property
+    def least_weights(self) -> int:
+        """How many weights the matrices have: nearly all of the model's, known before it is."""
+        layer = 2 * self.d_model * self.d_ff + 4 * self.d_model**2
+        decoder_layer = layer + 4 * self.d_model**2
+        depth = self.layers if self.decoder_layers is None else self.decoder_layers
+        tables = {
+            "all": 0,
+            "target": self.source_vocab,
+            "none": self.source_vocab + self.target_vocab,
+        }
+        ids = self.target_vocab + tables[self.tie]
+        return self.layers * layer + depth * decoder_layer + ids * self.d_model
+
+    @property
     def weight_dropout(self) -> float:
         """Dropout of attention weights."""
         return self.dropout if self.attention_dropout is None else self.attention_dropout

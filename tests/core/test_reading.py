@@ -24,9 +24,9 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "a number without end": ("json", b'{"a": ' + b"9" * 5000 + b"}", "must be JSON, but"),
     "deep": ("json", b'{"a": ' + b"[" * 10**5, "nested at most 50 deep, but it is deeper"),
     "deep but whole": ("json", b'{"a": ' + b"[" * 60 + b"]" * 60 + b"}", "at most 50 deep"),
-    "deep lists of TOML": ("toml", b"a = " + b"[" * 10**5, "nested at most 50 deep"),
-    "deep keys of TOML": ("toml", b"a" + b".a" * 10**4 + b" = 1", "nested at most 50 deep"),
-    "too long": ("toml", b"#" * (2**20 + 1), "must have at most 1,048,576 bytes, but it has more"),
+    "deep lists of TOML": ("toml", b"a = " + b"[" * 10**4, "nested at most 50 deep"),
+    "deep keys of TOML": ("toml", b"a" + b".a" * 1000 + b" = 1", "nested at most 50 deep"),
+    "too long": ("toml", b"#" * (2**14 + 1), "must have at most 16,384 bytes, but it has more"),
 }
 
 

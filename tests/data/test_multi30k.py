@@ -193,7 +193,7 @@ def test_a_mirror_that_sends_a_byte_at_a_time_is_given_up(
 @pytest.mark.usefixtures("small_corpus")
 def test_a_mirror_that_never_ends_is_given_up(endless: type[Mirror]) -> None:
     endless.piece = b"x" * 2**16
-    with pytest.raises(ConnectionError, match="must have at most 1,048,576 bytes, but it has more"):
+    with pytest.raises(ConnectionError, match="must have at most 1,048,576 bytes, but has more"):
         load("multi30k")
     assert endless.seen == set()
 

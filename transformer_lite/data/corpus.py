@@ -37,7 +37,7 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Corpus:
     check_one_of("name", name, LOADERS)
     loader = LOADERS[name]
     known = [option for option in signature(loader).parameters if option != "seed"]
-    check_keys(name, options, known)
+    check_keys(f"the options of {name}", options, known)
     check_types("", options | {"seed": seed}, get_type_hints(loader))
     return loader(seed=seed, **options)
 

@@ -8,16 +8,13 @@ in the user's cache folder.
 
 import gzip
 import hashlib
-import io
 import os
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pooch
 
@@ -148,38 +145,35 @@ def _fetch(name: str) -> Path:
     )
 
 
-class _Answer(io.BytesIO):
-    """What a mirror has sent; it refuses more than a file of ours can have."""
-
-    def write(self, content: Any) -> int:
-        if self.tell() + len(content) > MOST_BYTES:
-            raise ValueError(f"it must have at most {MOST_BYTES:,} bytes, but it has more")
-        return super().write(content)
-
-
 def _download(address: str) -> bytes:
     """Fetch into memory, where a process that is killed leaves nothing behind.
 
-    A thread does it, because a mirror that sends a byte a second never counts as silent: when the
+    A thread does it, because a mirror that sends a byte a second is never silent for long: when the
     time is over the thread is left to itself, and ends with the process at the latest.
     """
-    answer, errors = _Answer(), []
-    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=SILENT_SECONDS)
+    import requests  # comes with pooch, and is slow to load: only on demand
+
+    content, errors = bytearray(), []
 
     def fetch() -> None:
         try:
-            download(address, answer, None)
+            with requests.get(address, stream=True, timeout=SILENT_SECONDS) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_content(2**14):
+                    content.extend(piece)
+                    if len(content) > MOST_BYTES:
+                        raise ValueError(f"it must have at most {MOST_BYTES:,} bytes, but has more")
         except (OSError, ValueError) as error:
             errors.append(error)
 
     thread = threading.Thread(target=fetch, daemon=True)
     thread.start()
     thread.join(TOTAL_SECONDS)
-    if errors:
-        raise errors[0]
     if thread.is_alive():
         raise TimeoutError(f"it must come within {TOTAL_SECONDS} seconds, but it did not")
-    return answer.getvalue()
+    if errors:
+        raise errors[0]
+    return bytes(content)
 
 
 def _keep(name: str, content: bytes) -> Path:

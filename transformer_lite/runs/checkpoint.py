@@ -14,8 +14,6 @@ import torch
 from pooch import file_hash
 from safetensors import SafetensorError
 from safetensors.torch import save_file, save_model
-from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from transformer_lite.checks import check_arguments, check_one_of, check_types
 from transformer_lite.data import Tokenizer, tokenizer_from_json
@@ -53,7 +51,7 @@ def build_model(kind: str, fields: dict[str, Any], most: int = MOST_WEIGHTS) -> 
 
     Args:
         kind, fields: what to build.
-        most: number of weights that it may have; those that serve twice may count twice.
+        most: weights that it may have.
 
     Raises:
         ValueError: unknown kind or field, values that the configuration refuses, or a model that is
@@ -63,21 +61,12 @@ def build_model(kind: str, fields: dict[str, Any], most: int = MOST_WEIGHTS) -> 
     configuration, model = KINDS[kind]
     check_arguments(f"kind {kind!r}", fields, configuration)
     config = configuration(**fields)
-    count = 0
-
-    def add(module: nn.Module, name: str, weights: nn.Parameter | None) -> None:
-        nonlocal count
-        count += 0 if weights is None else weights.numel()
-        if count > most:  # the memory is asked for, but nothing has been written into it yet
-            raise ValueError(f"the model must have at most {most:,} weights, but it has more")
-
-    watching = register_module_parameter_registration_hook(add)
-    try:
-        built: Model = model(config)
-    except RuntimeError as error:  # there is not as much memory
-        raise ValueError(f"the model cannot be built: {error}") from error
-    finally:
-        watching.remove()
+    if config.least_weights > most:
+        raise ValueError(
+            f"the model must have at most {most:,} weights, but its sizes make it "
+            f"{config.least_weights:,} or more"
+        )
+    built: Model = model(config)
     return built
 
 
@@ -237,7 +226,7 @@ def _read(folder: Path) -> SavedModel:
     source = tokenizer_from_json(tokenizers["source"])
     target = source if tokenizers["target"] is None else tokenizer_from_json(tokenizers["target"])
     weights = folder / "model.safetensors"
-    # A weight takes four bytes of the file: a model of more weights than bytes is not that one.
+    # A weight takes four bytes: a model of more weights than bytes is not the one in the file.
     model = build_model(about["kind"], about["config"], most=weights.stat().st_size)
     read_weights(weights, model)
     sizes, known = (model.source_vocab, model.target_vocab), (len(source), len(target))

@@ -117,7 +117,7 @@ class Recipe:
         Raises:
             ValueError: a table or key that no recipe has, or a value of a wrong type.
         """
-        check_keys("a recipe", tables, [one.name for one in fields(cls)])
+        check_keys("the keys of a recipe", tables, [one.name for one in fields(cls)])
         check_types("", tables, {"max_tokens": int | None})
         training = _table(tables, "training", TrainingConfig)
         if "betas" in training:
@@ -151,7 +151,11 @@ def _table(tables: dict[str, Any], name: str, takes: Callable[..., Any]) -> dict
     if not isinstance(table, dict):
         raise ValueError(f"[{name}] must be a table, but it is {shown(table)}")
     parameters = signature(takes).parameters.values()
-    check_keys(f"[{name}]", table, [one.name for one in parameters if one.default is not one.empty])
+    check_keys(
+        f"the keys of [{name}]",
+        table,
+        [one.name for one in parameters if one.default is not one.empty],
+    )
     check_types(f"[{name}] ", table, get_type_hints(takes))
     return dict(table)
 
