@@ -2,18 +2,15 @@
 
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from inspect import signature
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 # Limits of configurations: far beyond what this package trains, far below what stops a machine.
-MOST_IDS = 2**20  # of one vocabulary
-MOST_WIDTH = 2**14
-MOST_FEED_FORWARD = 2**16
-MOST_LAYERS = 200
+MOST_SIZE = 2**20  # of a vocabulary and of a width
 MOST_POSITIONS = 2**14
+MOST_LAYERS = 200
 
 MOST_SHOWN = 100  # characters of a value in a message
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text",
@@ -116,22 +113,6 @@ def check_types(where: str, table: Mapping[str, object], hints: Mapping[str, Any
             raise ValueError(f"{where}{key} must be {_words(hint)}, but it is {shown(value)}")
 
 
-def check_arguments(where: str, table: Mapping[str, object], takes: Callable[..., Any]) -> None:
-    """Raise ValueError unless `takes(**table)` gets what its signature and annotations say.
-
-    Args:
-        where: names the table in the message.
-        table: as read from JSON or TOML.
-        takes: a function or a class.
-    """
-    parameters = signature(takes).parameters
-    check_keys(f"the fields of {where}", table, parameters)
-    missing = [n for n, one in parameters.items() if one.default is one.empty and n not in table]
-    if missing:
-        raise ValueError(f"{where} must have the fields {', '.join(missing)}, but it lacks them")
-    check_types(f"{where} ", table, get_type_hints(takes))
-
-
 def _fits(value: object, hint: Any) -> bool:
     """Whether a value of JSON or TOML is what an annotation says; a list may stand for a tuple."""
     kind, parts = get_origin(hint) or hint, get_args(hint)
@@ -144,11 +125,12 @@ def _fits(value: object, hint: Any) -> bool:
     if kind is int:
         return type(value) is int and abs(value) < 2**63  # what a tensor can hold
     if kind is float:  # neither infinite nor NaN
-        return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore
+        number = isinstance(value, int | float) and abs(value) <= sys.float_info.max
+        return number and not isinstance(value, bool)
     if kind is tuple:
-        return type(value) in (list, tuple) and (
-            len(value) == len(parts) and all(map(_fits, value, parts))  # type: ignore
-        )
+        if not isinstance(value, list | tuple) or len(value) != len(parts):
+            return False
+        return all(map(_fits, value, parts))
     if kind is dict:
         return isinstance(value, dict) and all(_fits(one, parts[1]) for one in value.values())
     return type(value) is kind

@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from transformer_lite.checks import (
-    MOST_IDS,
     MOST_LAYERS,
     MOST_POSITIONS,
-    MOST_WIDTH,
+    MOST_SIZE,
     check_at_least,
     check_at_most,
     check_choice,
@@ -93,8 +92,7 @@ class Seq2SeqConfig:
         )
         if self.score_width is not None:
             check_at_least(1, self, "score_width")
-        check_at_most(MOST_IDS, self, "source_vocab target_vocab")
-        check_at_most(MOST_WIDTH, self, "d_embedding hidden score_width")
+        check_at_most(MOST_SIZE, self, "source_vocab target_vocab d_embedding hidden score_width")
         check_at_most(MOST_LAYERS, self, "layers")
         check_at_most(MOST_POSITIONS, self, "longest_source")
         check_share("dropout", self.dropout)

@@ -16,11 +16,9 @@ from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention
 from transformer_lite.checks import (
-    MOST_FEED_FORWARD,
-    MOST_IDS,
     MOST_LAYERS,
     MOST_POSITIONS,
-    MOST_WIDTH,
+    MOST_SIZE,
     check_at_least,
     check_at_most,
     check_choice,
@@ -102,9 +100,7 @@ class TransformerConfig:
         check_at_least(1, self, "source_vocab target_vocab d_model heads layers d_ff max_length")
         if self.decoder_layers is not None:
             check_at_least(1, self, "decoder_layers")
-        check_at_most(MOST_IDS, self, "source_vocab target_vocab")
-        check_at_most(MOST_WIDTH, self, "d_model")
-        check_at_most(MOST_FEED_FORWARD, self, "d_ff")
+        check_at_most(MOST_SIZE, self, "source_vocab target_vocab d_model d_ff")
         check_at_most(MOST_LAYERS, self, "layers decoder_layers")
         check_at_most(MOST_POSITIONS, self, "max_length")
         if self.d_model % self.heads:
@@ -144,12 +140,8 @@ class TransformerConfig:
         layer = 2 * self.d_model * self.d_ff + 4 * self.d_model**2
         decoder_layer = layer + 4 * self.d_model**2
         depth = self.layers if self.decoder_layers is None else self.decoder_layers
-        tables = {
-            "all": 0,
-            "target": self.source_vocab,
-            "none": self.source_vocab + self.target_vocab,
-        }
-        ids = self.target_vocab + tables[self.tie]
+        ids = self.target_vocab * (2 if self.tie == "none" else 1)
+        ids += 0 if self.tie == "all" else self.source_vocab
         return self.layers * layer + depth * decoder_layer + ids * self.d_model
 
     @property

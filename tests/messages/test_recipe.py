@@ -159,10 +159,10 @@ def test_vocabulary_sizes_come_from_the_tokenizers_alone() -> None:
         (
             "transformer",
             {"d_model": 2**40},
-            "d_model must be at most 16384, but it is 1099511627776",
+            "d_model must be at most 1048576, but it is 1099511627776",
         ),
         ("transformer", {"max_length": 2**40}, "max_length must be at most 16384"),
-        ("seq2seq", {"hidden": 2**40}, "hidden must be at most 16384"),
+        ("seq2seq", {"hidden": 2**40}, "hidden must be at most 1048576"),
         ("seq2seq", {"longest_source": 2**40}, "longest_source must be at most 16384"),
         # Each field is within its limit, the model is not.
         (

@@ -8,7 +8,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from transformer_lite.checks import MOST_IDS, check_whole, shown
+from transformer_lite.checks import MOST_SIZE, check_whole, shown
 from transformer_lite.data.vocabulary import SPECIALS, UNK, Tokenizer
 
 WORD_START = "\u2581"  # ▁ marks where a word begins, so that joining the pieces is lossless
@@ -45,7 +45,7 @@ class SubwordTokenizer(Tokenizer):
         The result may be smaller where the texts offer too few pairs to merge. Raises
         ValueError when `vocab_size` cannot even hold every character of the texts.
         """
-        check_whole("vocab_size", vocab_size, 1, MOST_IDS)
+        check_whole("vocab_size", vocab_size, 1, MOST_SIZE)
         steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
         backend = tokenizers.Tokenizer(models.BPE(unk_token=SPECIALS[UNK]))
         backend.normalizer = normalizers.Sequence(steps)

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from pooch import file_hash
 from safetensors import SafetensorError
 from safetensors.torch import save_file, save_model
 
-from transformer_lite.checks import check_arguments, check_one_of, check_types
+from transformer_lite.checks import check_keys, check_one_of, check_types
 from transformer_lite.data import Tokenizer, tokenizer_from_json
 from transformer_lite.fast import FastTransformer
 from transformer_lite.model import SequenceModel
@@ -59,8 +59,12 @@ def build_model(kind: str, fields: dict[str, Any], most: int = MOST_WEIGHTS) -> 
     """
     check_one_of("kind", kind, KINDS)
     configuration, model = KINDS[kind]
-    check_arguments(f"kind {kind!r}", fields, configuration)
-    config = configuration(**fields)
+    check_keys(f"the fields of kind {kind!r}", fields, configuration.__dataclass_fields__)
+    check_types(f"kind {kind!r}: ", fields, get_type_hints(configuration))
+    try:
+        config = configuration(**fields)
+    except TypeError as error:  # a field that has no default is missing
+        raise ValueError(f"kind {kind!r}: {error}") from error
     if config.least_weights > most:
         raise ValueError(
             f"the model must have at most {most:,} weights, but its sizes make it "
@@ -285,7 +289,7 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
-        if not state or any(one.shape not in (parameter.shape, ()) for one in state.values()):
+        if any(one.shape not in (parameter.shape, ()) for one in state.values()):
             raise CheckpointError(
                 f"{folder} keeps another optimiser's state than that of {name}: {list(state)}"
             )
