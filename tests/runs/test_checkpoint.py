@@ -285,6 +285,7 @@ def test_a_model_that_diverged_is_named(value: float, tmp_path: Path) -> None:
     [
         ({"steps_done": "3"}, None, r"progress\.json: steps_done must be a whole number"),
         ({"validation": {"loss": None}}, None, "validation must be a table, but it is"),
+        ({"validation": {}}, None, "validation loss must be a number, but it is None"),
         ({}, (3,), "another optimiser's state than that of output.bias"),
     ],
 )

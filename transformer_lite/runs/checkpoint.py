@@ -279,7 +279,7 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
     try:
         read_weights(folder / "model.safetensors", model)
         tensors = read_tensors(folder / "optimizer.safetensors")
-        run_state = read_json(folder / RUN_STATE, RUN_STATE_FIELDS)
+        run_state = read_run_state(folder)
     except ValueError as error:
         raise CheckpointError(f"{folder} holds another model than this run's: {error}") from error
     for name, parameter in model.named_parameters():
@@ -294,6 +294,13 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
                 f"{folder} keeps another optimiser's state than that of {name}: {list(state)}"
             )
         optimizer.state[parameter] = state
+    return run_state
+
+
+def read_run_state(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training run; raises ValueError and OSError as `read_json`."""
+    run_state = read_json(folder / RUN_STATE, RUN_STATE_FIELDS)
+    check_types("validation ", {"loss": run_state["validation"].get("loss")}, {"loss": float})
     return run_state
 
 

@@ -122,7 +122,7 @@ def model_folder(path_or_name: str | Path) -> Path:
 
 def _run_state(path: Path) -> dict[str, Any]:
     try:
-        return read_json(path / checkpoint.RUN_STATE, checkpoint.RUN_STATE_FIELDS)
+        return checkpoint.read_run_state(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}; remove it and try again") from error
 
