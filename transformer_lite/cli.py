@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 
 from transformer_lite import data, evaluation, runs
-from transformer_lite.checks import check_choice
+from transformer_lite.checks import check_choice, check_one_of, printable, shortened
 from transformer_lite.data import encode_pairs
 from transformer_lite.interop import load_marian
+from transformer_lite.reading import decode
 from transformer_lite.runs import checkpoint, distributed
 from transformer_lite.runs.recipe import Recipe, shipped_recipes
 from transformer_lite.training import Precision
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 
 Split = Literal["test", "valid"]
+PICTURES = (".png", ".svg", ".pdf")
+MOST_SAID = 4000  # characters of an error
 MODEL_HELP = 'A run folder, a model folder, or "pocket" (ships with the package)'
 Model = Annotated[str, typer.Option(help=f"{MODEL_HELP}.")]
 OptionalModel = Annotated[str | None, typer.Option(help=f"{MODEL_HELP} [default: pocket].")]
@@ -44,7 +47,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {shortened(printable(str(error)), MOST_SAID)}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -125,7 +128,7 @@ def train(
                 typer.echo(f"stopped; go on with: {command}", err=True)
             raise typer.Exit(130) from None
         if distributed.is_first():
-            typer.echo(f"best checkpoint: {best}")
+            typer.echo(printable(f"best checkpoint: {best}"))
 
 
 def resuming_command(recipe: str, folder: Path, changes: dict[str, Any], device: str) -> str:
@@ -202,13 +205,19 @@ def translate(
     Example: transformer-lite translate --model runs/multi30k "Ein Hund rennt durch den Schnee."
     """
     with plain_errors():
-        sentences = text or [line.strip() for line in sys.stdin if line.strip()]
+        sentences = text or typed_lines()
         if not sentences:
             raise ValueError(
                 "text must hold a sentence, but there is none; give one in quotation marks"
             )
         for translation in chosen_translator(model, marian)(sentences, beam_size=beam):
-            typer.echo(translation)
+            typer.echo(printable(translation))
+
+
+def typed_lines() -> list[str]:
+    """The lines of standard input that hold something."""
+    typed = decode("standard input", sys.stdin.buffer.read())
+    return [line.strip() for line in typed.split("\n") if line.strip()]
 
 
 @app.command()
@@ -220,7 +229,8 @@ def explain(
         str | None, typer.Option("--map", help="decoder.0.cross, …; all layers averaged if absent.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Also draw the map into this file (.png, .svg, .pdf).")
+        Path | None,
+        typer.Option(help=f"Also draw the map into this file ({', '.join(PICTURES)})."),
     ] = None,
     beam: Beam = 1,
 ) -> None:
@@ -229,8 +239,10 @@ def explain(
     Example: transformer-lite explain "the cat eats an apple" --picture map.png
     """
     with plain_errors():
+        if picture is not None:
+            check_one_of("the ending of --picture", picture.suffix.lower(), PICTURES)
         explanation = chosen_translator(model, marian).explain(text, beam_size=beam)
-        typer.echo(explanation.translation)
+        typer.echo(printable(explanation.translation))
         typer.echo(explanation.as_text(name))
         if picture is not None:
             from transformer_lite import plots  # drawing takes a second to load: only on demand
@@ -238,7 +250,7 @@ def explain(
             target, source, weights = explanation.by_word(name)
             plots.attention_map(weights, source, target)
             plots.save(picture)
-            typer.echo(f"drawn: {picture}")
+            typer.echo(printable(f"drawn: {picture}"))
 
 
 def main() -> None:

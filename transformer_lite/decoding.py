@@ -10,9 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from transformer_lite.checks import check_whole, shown
 from transformer_lite.model import SequenceModel
 
 Model = SequenceModel[Any, Any]
+MOST_TOKENS, MOST_PREFIXES, MOST_ALPHA = 2**16, 1000, 10.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def greedy(
 
     Raises:
         ValueError: `bos`, `eos` or `max_length` do not fit the model.
+        FloatingPointError: the model gives no probabilities.
     """
     _check(model, bos, eos, max_length)
     with evaluation_mode(model):
@@ -81,6 +84,7 @@ def greedy(
             active = active & (token != eos)
             if not active.any():
                 break
+    _check_numbers(total)
     tokens = torch.stack(written, 1).tolist()
     return [
         _hypothesis(row, value, eos, alpha=0.0)
@@ -126,11 +130,15 @@ def beam(
         For each source row up to `beam_size` hypotheses, finished before unfinished, best first.
 
     Raises:
-        ValueError: arguments that do not fit the model, or a `beam_size` below 1.
+        ValueError: arguments that do not fit the model, or are out of their limits.
+        FloatingPointError: the model gives no probabilities.
     """
     _check(model, bos, eos, max_length)
-    if beam_size < 1:
-        raise ValueError(f"beam_size must be at least 1, but it is {beam_size}")
+    check_whole("beam_size", beam_size, 1, MOST_PREFIXES)
+    if not abs(alpha) <= MOST_ALPHA:
+        raise ValueError(
+            f"alpha must lie in [-{MOST_ALPHA}, {MOST_ALPHA}], but it is {shown(alpha)}"
+        )
     search = _Beam(len(source), beam_size, bos, eos, alpha, source.device)
     with evaluation_mode(model):
         state = model.start(model.encode(source, source_mask), capacity=max_length)
@@ -199,6 +207,7 @@ class _Beam:
 
     def results(self) -> list[list[Hypothesis]]:
         """All hypotheses, best first; where too few ended, unfinished prefixes follow."""
+        _check_numbers(self.totals)
         tokens = self.tokens.view(*self.totals.shape, -1) if self.live else self.tokens
         for i, index in enumerate(self.live):
             for j in self.totals[i].isfinite().nonzero()[:, 0].tolist():
@@ -241,11 +250,14 @@ def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
 
 
 def _check(model: Model, bos: int, eos: int, max_length: int) -> None:
-    for name, value in (("bos", bos), ("eos", eos)):
-        if not 0 <= value < model.target_vocab:
-            raise ValueError(
-                f"{name} must lie in the target vocabulary, 0 to {model.target_vocab - 1}, "
-                f"but it is {value}"
-            )
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, but it is {max_length}")
+    check_whole("bos", bos, 0, model.target_vocab - 1)
+    check_whole("eos", eos, 0, model.target_vocab - 1)
+    check_whole("max_length", max_length, 1, MOST_TOKENS)
+
+
+def _check_numbers(log_probabilities: Tensor) -> None:
+    if log_probabilities.isnan().any():
+        raise FloatingPointError(
+            "the probabilities of the model must be numbers, but some are not (NaN): its weights "
+            "are damaged or its training diverged; use another checkpoint"
+        )

@@ -1,11 +1,11 @@
 """Results of runs too long for a page, as measured; each file names the command that made it."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from transformer_lite.checks import check_one_of
+from transformer_lite.reading import read_json
 
 CHAPTERS = Path(__file__).parent / "chapters"
 
@@ -22,7 +22,7 @@ def load(name: str) -> pd.DataFrame:
     """
     files = {path.stem: path for path in CHAPTERS.glob("c*/*.json")}
     check_one_of("name", name, sorted(files))
-    stored = json.loads(files[name].read_text(encoding="utf-8"))
+    stored = read_json(files[name])
     frame = pd.json_normalize(stored.pop("runs"))
     frame.attrs = stored
     return frame

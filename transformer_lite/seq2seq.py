@@ -8,7 +8,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from transformer_lite.checks import check_at_least, check_choice, check_share
+from transformer_lite.checks import (
+    MOST_LAYERS,
+    MOST_POSITIONS,
+    MOST_SIZE,
+    check_at_least,
+    check_at_most,
+    check_choice,
+    check_share,
+)
 from transformer_lite.model import (
     DecoderState,
     SequenceModel,
@@ -84,6 +92,9 @@ class Seq2SeqConfig:
         )
         if self.score_width is not None:
             check_at_least(1, self, "score_width")
+        check_at_most(MOST_SIZE, self, "source_vocab target_vocab d_embedding hidden score_width")
+        check_at_most(MOST_LAYERS, self, "layers")
+        check_at_most(MOST_POSITIONS, self, "longest_source")
         check_share("dropout", self.dropout)
         if self.attention is not None:
             check_choice("attention", self.attention, ScoreName)
@@ -113,6 +124,12 @@ class Seq2SeqConfig:
                 'context="each_step" belongs to attention=None: attention makes a fresh context '
                 "at every step by itself"
             )
+
+    @property
+    def least_weights(self) -> int:
+        """How many weights the model has at least, known before it is built."""
+        tables = (self.source_vocab + self.target_vocab) * self.d_embedding
+        return tables + self.target_vocab * self.hidden + 4 * self.layers * self.hidden**2
 
     @property
     def needs_loop(self) -> bool:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from transformer_lite.checks import check_at_least, check_choice, check_share
+from transformer_lite.checks import check_at_least, check_at_most, check_choice, check_share
 from transformer_lite.data.batching import Batch, Example, collate, epoch_batches
 from transformer_lite.data.vocabulary import PAD
 from transformer_lite.model import SequenceModel
@@ -24,6 +24,7 @@ from transformer_lite.progress import progress_bar
 Model = SequenceModel[Any, Any]
 Schedule = Literal["constant", "cosine", "inverse_sqrt"]
 Precision = Literal["float32", "bfloat16"]
+MOST_STEPS = 10**9
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "steps batch_tokens")
+        check_at_most(MOST_STEPS, self, "steps")
         check_at_least(0, self, "warmup clip weight_decay seed")
         if not self.peak_rate > 0:
             raise ValueError(f"peak_rate must be above 0, but it is {self.peak_rate}")

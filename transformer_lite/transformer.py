@@ -15,7 +15,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention
-from transformer_lite.checks import check_at_least, check_choice, check_share
+from transformer_lite.checks import (
+    MOST_LAYERS,
+    MOST_POSITIONS,
+    MOST_SIZE,
+    check_at_least,
+    check_at_most,
+    check_choice,
+    check_share,
+)
 from transformer_lite.masks import causal_mask
 from transformer_lite.model import (
     DecoderState,
@@ -92,6 +100,9 @@ class TransformerConfig:
         check_at_least(1, self, "source_vocab target_vocab d_model heads layers d_ff max_length")
         if self.decoder_layers is not None:
             check_at_least(1, self, "decoder_layers")
+        check_at_most(MOST_SIZE, self, "source_vocab target_vocab d_model d_ff")
+        check_at_most(MOST_LAYERS, self, "layers decoder_layers")
+        check_at_most(MOST_POSITIONS, self, "max_length")
         if self.d_model % self.heads:
             raise ValueError(
                 f"heads must divide d_model, but they are heads={self.heads} and "
@@ -122,6 +133,16 @@ class TransformerConfig:
     def big(cls, vocab_size: int) -> "TransformerConfig":
         """The paper's big model (table 3), as `base`."""
         return replace(cls.base(vocab_size), d_model=1024, heads=16, d_ff=4096, dropout=0.3)
+
+    @property
+    def least_weights(self) -> int:
+        """How many weights the matrices have: nearly all of the model's, known before it is."""
+        layer = 2 * self.d_model * self.d_ff + 4 * self.d_model**2
+        decoder_layer = layer + 4 * self.d_model**2
+        depth = self.layers if self.decoder_layers is None else self.decoder_layers
+        ids = self.target_vocab * (2 if self.tie == "none" else 1)
+        ids += 0 if self.tie == "all" else self.source_vocab
+        return self.layers * layer + depth * decoder_layer + ids * self.d_model
 
     @property
     def weight_dropout(self) -> float:

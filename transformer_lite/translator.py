@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from transformer_lite.checks import check_one_of
+from transformer_lite.checks import check_one_of, check_text, printable
 from transformer_lite.data import EOS, SPECIALS, Example, collate, target_labels
 from transformer_lite.data.subword import WORD_START
 from transformer_lite.evaluation import decode_all
@@ -161,6 +161,7 @@ class Translator:
         )
 
     def _encode(self, text: str) -> Example:
+        check_text("text", text)
         source = [*self.source.encode(text), EOS]
         if len(source) > self.longest_source:
             raise ValueError(
@@ -189,4 +190,5 @@ def _columns(text: str) -> int:
 
 
 def _words(tokens: Sequence[str], groups: Sequence[Sequence[int]]) -> list[str]:
-    return ["".join(tokens[i] for i in group).replace(WORD_START, "") for group in groups]
+    words = ["".join(tokens[i] for i in group).replace(WORD_START, "") for group in groups]
+    return [printable(word) for word in words]

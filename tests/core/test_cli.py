@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from transformer_lite import cli, runs
-from transformer_lite.data import load
+from transformer_lite import Seq2Seq, Seq2SeqConfig, cli, runs
+from transformer_lite.data import CharacterTokenizer, load
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.recipe import Recipe
 
@@ -204,7 +205,11 @@ def test_errors_are_one_line(recipe_file: Path, unbroken: Path, tmp_path: Path) 
         assert_one_line_of_error(
             call("explain", "abc", "--model", unbroken, "--map", name), name, "decoder.0.cross"
         )
-    for picture, word in (("map.docx", "docx"), ("no/such/folder/map.png", "no/such/folder")):
+    for picture, word in (
+        ("map", "'.png', '.svg', '.pdf', but it is ''"),
+        ("map.docx", "docx"),
+        ("no/such/folder/map.png", "no/such/folder"),
+    ):
         assert_one_line_of_error(
             call("explain", "abc", "--model", unbroken, "--picture", tmp_path / picture), word
         )
@@ -226,6 +231,36 @@ def test_wrong_usage_points_to_the_help(arguments: list[str]) -> None:
     result = call(*arguments)
     assert result.exit_code == 2
     assert "--help" in result.stderr and "Traceback" not in result.output
+
+
+def test_text_that_is_not_utf8_is_named(unbroken: Path) -> None:
+    foreign = "ab\udcff"  # as Python hands on the byte ff of the command line
+    for command in ("translate", "explain"):
+        result = call(command, "--model", unbroken, foreign)
+        assert_one_line_of_error(result, r"text must be text in UTF-8, but it is 'ab\udcff'")
+    typed = CliRunner().invoke(cli.app, ["translate", "--model", str(unbroken)], input=b"ab\xff\n")
+    assert_one_line_of_error(typed, "standard input must be text in UTF-8, but byte 2 begins")
+
+
+def test_no_vocabulary_commands_the_terminal(tmp_path: Path) -> None:
+    symbols = CharacterTokenizer(["a", "\x1b[2J"])
+    model = Seq2Seq(Seq2SeqConfig(len(symbols), len(symbols), "dot", d_embedding=4, hidden=4))
+    with torch.no_grad():
+        model.output.bias[symbols.encode("a")[0] + 1] = 99.0
+    saved = checkpoint.SavedModel(model, symbols, symbols, 9, {"name": "copy"})
+    checkpoint.save(tmp_path / "model", saved)
+    for command in ("translate", "explain"):
+        result = call(command, "--model", tmp_path / "model", "a")
+        assert result.exit_code == 0, result.output
+        assert "\x1b" not in result.stdout and r"\x1b[2J" in result.stdout
+
+
+def test_a_long_word_is_not_echoed_whole(unbroken: Path) -> None:
+    result = call("translate", "--model", unbroken, "z" * 10**6)
+    assert_one_line_of_error(result, "'z'")
+    result = call("data", "z" * 10**6)
+    assert_one_line_of_error(result, "(1,000,002 characters)")
+    assert len(result.stderr) < 400
 
 
 def test_the_installed_command() -> None:

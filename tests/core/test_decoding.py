@@ -278,11 +278,24 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
     model, batch = build("rnn, context start"), random_inputs(1, 3, 1, 0)
     sources = (batch.source, batch.source_mask)
     for search in (greedy, beam):
-        with pytest.raises(ValueError, match=r"bos must lie .* 0 to 8, but it is 9"):
+        with pytest.raises(ValueError, match="bos must be a whole number from 0 to 8, but it is 9"):
             search(model, *sources, bos=9, eos=EOS, max_length=3)
-        with pytest.raises(ValueError, match=r"eos must lie in .* but it is -1"):
+        with pytest.raises(ValueError, match=r"eos must be a whole number .* but it is -1"):
             search(model, *sources, bos=BOS, eos=-1, max_length=3)
-        with pytest.raises(ValueError, match="max_length must be at least 1"):
+        with pytest.raises(ValueError, match="max_length must be a whole number from 1 to"):
             search(model, *sources, bos=BOS, eos=EOS, max_length=0)
-    with pytest.raises(ValueError, match="beam_size must be at least 1"):
-        beam(model, *sources, bos=BOS, eos=EOS, max_length=3, beam_size=0)
+    with pytest.raises(ValueError, match=r"beam_size must be .* 1 to 1000, but it is 1000000000"):
+        beam(model, *sources, bos=BOS, eos=EOS, max_length=3, beam_size=10**9)
+    for alpha in (1e308, -1e308, 1e3, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=r"alpha must lie in \[-10\.0, 10\.0\], but it is"):
+            beam(model, *sources, bos=BOS, eos=EOS, max_length=3, alpha=alpha)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_model_without_probabilities_is_named(value: float) -> None:
+    model, batch = build("transformer, pre, learned", max_length=8), random_inputs(2, 3, 1, 0)
+    with torch.no_grad():
+        next(model.parameters()).fill_(value)
+    for search in (greedy, beam):
+        with pytest.raises(FloatingPointError, match="must be numbers, but some are not"):
+            search(model, batch.source, batch.source_mask, bos=BOS, eos=EOS, max_length=3)

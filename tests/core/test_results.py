@@ -27,3 +27,5 @@ def test_a_file_that_is_not_there_is_named() -> None:
         ValueError, match=r"name must be one of 'bottleneck', .*, but it is 'nothing'"
     ):
         results.load("nothing")
+    with pytest.raises(ValueError, match="name must be one of"):
+        results.load("../c01_bottleneck/bottleneck")

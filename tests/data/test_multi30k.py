@@ -6,11 +6,14 @@ real corpus runs where the corpus is at hand.
 
 import gzip
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,18 +27,59 @@ class QuietHandler(SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def serve(handler: Any) -> Iterator[str]:
+    """A server of our own; gives its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder and the address under which it is served."""
     folder = tmp_path / "served"
     folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(partial(QuietHandler, directory=str(folder))) as address:
+        yield folder, address
+
+
+class Mirror(QuietHandler):
+    """It answers without an end: a byte at a time, or as much as it can.
+
+    Attributes:
+        seen: what the cache held while it answered.
+    """
+
+    cache: Path
+    piece = b"x"
+    over: threading.Event
+    seen: set[str]
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        while not self.over.wait(0.02 if len(self.piece) == 1 else 0):
+            self.seen |= {path.name for path in self.cache.glob("*")}
+            try:
+                self.wfile.write(self.piece)
+            except OSError:  # the other side has gone
+                return
+
+
+@pytest.fixture
+def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Mirror]]:
+    """The only mirror that the loader knows."""
+    names = {"cache": tmp_path / "cache", "over": threading.Event(), "seen": set()}
+    mirror = type("Endless", (Mirror,), names)
+    with serve(mirror) as address:
+        monkeypatch.setattr(multi30k, "MIRRORS", (address,))
+        yield mirror
+        mirror.over.set()
 
 
 @pytest.fixture
@@ -134,6 +178,40 @@ def test_a_damaged_cache_is_fetched_again(
     (tmp_path / "cache" / "train.de.gz").write_bytes(b"half a file")
     monkeypatch.setattr(multi30k, "MIRRORS", (address,))
     assert load("multi30k").train[0].source == "Ein Hund."
+
+
+@pytest.mark.usefixtures("small_corpus")
+def test_a_mirror_that_sends_a_byte_at_a_time_is_given_up(
+    endless: type[Mirror], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multi30k, "TOTAL_SECONDS", 0.3)
+    with pytest.raises(ConnectionError, match=r"must come within 0\.3 seconds, but it did not"):
+        load("multi30k")
+    assert endless.seen == set(), "a process that is killed while it fetches would leave a file"
+
+
+@pytest.mark.usefixtures("small_corpus")
+def test_a_mirror_that_never_ends_is_given_up(endless: type[Mirror]) -> None:
+    endless.piece = b"x" * 2**16
+    with pytest.raises(ConnectionError, match="must have at most 1,048,576 bytes, but has more"):
+        load("multi30k")
+    assert endless.seen == set()
+
+
+def test_what_a_killed_process_left_is_swept_away(
+    small_corpus: dict[str, bytes],
+    served: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(served[0], small_corpus)
+    monkeypatch.setattr(multi30k, "MIRRORS", (served[1],))
+    write(tmp_path / "cache", {"tmp01234567": b"old", "tmpabcdefgh": b"new", "notes": b"mine"})
+    for name in ("tmp01234567", "notes"):
+        os.utime(tmp_path / "cache" / name, (0, 0))
+    load("multi30k")
+    found = {path.name for path in (tmp_path / "cache").iterdir()}
+    assert found == {*small_corpus, "tmpabcdefgh", "notes"}
 
 
 @pytest.mark.usefixtures("small_corpus")

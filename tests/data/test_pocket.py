@@ -250,7 +250,7 @@ def test_romanisation_covers_the_lexicon() -> None:
 
 
 def test_bad_requests_say_what_was_expected() -> None:
-    with pytest.raises(ValueError, match="test must be at least 1"):
+    with pytest.raises(ValueError, match="test must be a whole number from 1"):
         load("pocket", test=0)
     with pytest.raises(ValueError, match="show every word once, but it is 20"):
         load("pocket", train=20)

@@ -1,5 +1,6 @@
 """Tokenizers: round trips, special ids, JSON, and what they say to bad input."""
 
+import time
 import unicodedata
 
 import pytest
@@ -160,6 +161,29 @@ def test_a_vocabulary_smaller_than_the_alphabet_is_refused() -> None:
     with pytest.raises(ValueError, match=r"vocab_size must be at least 8 .* it is 5"):
         SubwordTokenizer.train(["abc cba"], 5)
     assert len(SubwordTokenizer.train(["abc cba"], 8)) == 8
+
+
+def test_a_vocabulary_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"vocab_size must be .* from 1 to 1048576, but it is 10{12}$"
+    ):
+        SubwordTokenizer.train(["abc cba"], 10**12)
+
+
+def test_long_and_many_unknown_words_are_shortened() -> None:
+    tokenizer = WordTokenizer.train(["the cat"])
+    with pytest.raises(ValueError, match=r"'xxx.* … .*\(1,000,002 characters\)") as caught:
+        tokenizer.encode("x" * 10**6)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(ValueError, match=r"'0', '1', '2', '3', '4' and 9,995 more; no word"):
+        tokenizer.encode(" ".join(map(str, range(10_000))))
+
+
+def test_a_long_vocabulary_is_read_at_once() -> None:
+    symbols = [str(number) for number in range(100_000)]
+    began = time.perf_counter()
+    tokenizer_from_json({"kind": "words", "symbols": symbols})
+    assert time.perf_counter() - began < 5, "it compares all symbols with all"
 
 
 @pytest.mark.parametrize(

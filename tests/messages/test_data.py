@@ -35,9 +35,16 @@ def test_an_unknown_option() -> None:
     ("name", "options", "words"),
     [
         ("copy", {"letters": 27}, "letters must be from 1 to 26, but it is 27"),
-        ("reverse", {"shortest": 5, "longest": 2}, "shortest <= longest, but they are 5 and 2"),
-        ("dates", {"train": 0}, "train must be at least 1 pair, but it is 0; ask for more"),
-        ("pocket", {"test": 0}, "test must be at least 1 pair, but it is 0; ask for more"),
+        (
+            "reverse",
+            {"shortest": 5, "longest": 2},
+            "shortest <= longest <= 1000, but they are 5 and 2",
+        ),
+        ("dates", {"train": 0}, "train must be a whole number from 1 to 1000000, but it is 0"),
+        ("pocket", {"test": 0}, "test must be a whole number from 1 to 1000000, but it is 0"),
+        ("copy", {"train": 10**12}, "train must be .* 1 to 1000000, but it is 1000000000000"),
+        ("copy", {"train": "many"}, "train must be a whole number, but it is 'many'"),
+        ("copy", {"longest": 10**12}, "longest <= 1000, but they are 3 and 1000000000000"),
         ("multi30k", {"source": "fr"}, "must be de and en, one each, but they are 'fr' and 'en'"),
     ],
 )
@@ -74,10 +81,10 @@ def test_no_mirror_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.delenv(multi30k.FOLDER_VARIABLE, raising=False)
     monkeypatch.setattr(multi30k, "cache_folder", lambda: tmp_path)
 
-    def no_network(*_: Any, **__: Any) -> str:
+    def no_network(*_: Any, **__: Any) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(multi30k.pooch, "retrieve", no_network)
+    monkeypatch.setattr("requests.get", no_network)
     with pytest.raises(ConnectionError) as caught:
         data.load("multi30k")
     for word in (*multi30k.MIRRORS, "no network", "By hand: download", "TRANSFORMER_LITE_DATA"):

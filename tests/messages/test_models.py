@@ -153,9 +153,9 @@ def test_a_cache_that_is_too_small() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"bos": 12}, "bos must lie in the target vocabulary, 0 to 11, but it is 12"),
-        ({"eos": -1}, "eos must lie in the target vocabulary, 0 to 11, but it is -1"),
-        ({"max_length": 0}, "max_length must be at least 1, but it is 0"),
+        ({"bos": 12}, "bos must be a whole number from 0 to 11, but it is 12"),
+        ({"eos": -1}, "eos must be a whole number from 0 to 11, but it is -1"),
+        ({"max_length": 0}, "max_length must be a whole number from 1 to 65536, but it is 0"),
     ],
 )
 def test_bad_decoding(changed: dict[str, int], words: str, model: SequenceModel[Any, Any]) -> None:
@@ -166,9 +166,11 @@ def test_bad_decoding(changed: dict[str, int], words: str, model: SequenceModel[
         beam(model, SOURCE, MASK, beam_size=2, **options)
 
 
-def test_a_beam_of_nothing() -> None:
-    with pytest.raises(ValueError, match="beam_size must be at least 1, but it is 0"):
-        beam(MODELS["additive"], SOURCE, MASK, bos=1, eos=2, max_length=5, beam_size=0)
+@pytest.mark.parametrize("size", [0, 2.5, "3"])
+def test_a_beam_of_no_width(size: Any) -> None:
+    words = f"beam_size must be a whole number from 1 to 1000, but it is {size!r}"
+    with pytest.raises(ValueError, match=words):
+        beam(MODELS["additive"], SOURCE, MASK, bos=1, eos=2, max_length=5, beam_size=size)
 
 
 TRANSFORMERS: dict[str, tuple[dict[str, Any], str]] = {

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from transformer_lite.runs.checkpoint import build_model
 from transformer_lite.runs.recipe import Recipe
 
 SMALLEST = '[task]\nname = "copy"\n[model]\nkind = "transformer"\n'
@@ -28,7 +29,6 @@ def example() -> dict[str, Any]:
 
 
 BAD: dict[str, tuple[str, str]] = {
-    "no TOML": ("task = ", r"mine\.toml cannot be used: Invalid value"),
     "unknown table": (
         SMALLEST + "[optimizer]\n", "keys of a recipe must be among .* but they are optimizer$"
     ),
@@ -68,6 +68,23 @@ BAD: dict[str, tuple[str, str]] = {
         SMALLEST + '[machine]\ncompile = "yes"',
         r"\[machine\] compile must be true or false, but it is 'yes'",
     ),
+    "a billion threads": (
+        SMALLEST + "[machine]\nthreads = 1000000000",
+        "threads must be at most 1024, but it is 1000000000",
+    ),
+    "a trillion steps": (
+        SMALLEST + "[training]\nsteps = 1000000000000", "steps must be at most 1000000000, but"
+    ),
+    "no number": (
+        SMALLEST + "[training]\nclip = inf", r"\[training\] clip must be a number, but it is inf"
+    ),
+    "pairs of text": (
+        SMALLEST + '[training]\nbetas = ["a", "b"]', r"betas must be a list .*, but it is \['a'"
+    ),
+    "a text for a limit": ('max_tokens = "x"\n' + SMALLEST, "max_tokens must be a whole number"),
+    "a long name": (
+        '[task]\nname = "' + "x" * 10**4 + '"', r"but it is 'xxx.* … .*xx' \(10,002 characters"
+    ),
     "no thread": (SMALLEST + "[machine]\nthreads = 0", "threads must be at least 1, but it is 0"),
     "keys of an old recipe": (
         "longest = 60\n" + SMALLEST, "keys of a recipe must be among .*max_tokens.* are longest$"
@@ -103,7 +120,7 @@ def test_an_unknown_recipe_lists_those_that_ship() -> None:
         ("model", "tie", 1, "must be a text, but it is 1"),
         ("task", "letters", True, "must be a whole number, but it is True"),
         ("tokenizer", "lowercase", "yes", "must be true or false, but it is 'yes'"),
-        ("training", "betas", 0.9, r"must be a list, but it is 0\.9"),
+        ("training", "betas", 0.9, r"must be a list \(a number, a number\), but it is 0\.9"),
     ],
 )
 def test_a_value_of_a_wrong_type_is_named(table: str, key: str, value: Any, words: str) -> None:
@@ -132,3 +149,31 @@ def test_vocabulary_sizes_come_from_the_tokenizers_alone() -> None:
     tables["model"]["source_vocab"] = 50
     with pytest.raises(ValueError, match=r"keys of \[model\] must be among .* are source_vocab"):
         Recipe.from_dict(tables)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        ("transformer", {"layers": 100_000}, "layers must be at most 200, but it is 100000"),
+        ("transformer", {"decoder_layers": 10**12}, "decoder_layers must be at most 200"),
+        (
+            "transformer",
+            {"d_model": 2**40},
+            "d_model must be at most 1048576, but it is 1099511627776",
+        ),
+        ("transformer", {"max_length": 2**40}, "max_length must be at most 16384"),
+        ("seq2seq", {"hidden": 2**40}, "hidden must be at most 1048576"),
+        ("seq2seq", {"longest_source": 2**40}, "longest_source must be at most 16384"),
+        # Each field is within its limit, the model is not.
+        (
+            "transformer",
+            {"d_model": 2**14, "d_ff": 2**16, "layers": 200},
+            "the model must have at most 2,147,483,648 weights, but its sizes make it 1,503",
+        ),
+    ],
+)
+def test_absurd_sizes_are_refused_before_memory_is_filled(
+    kind: str, fields: dict[str, int], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        build_model(kind, {"source_vocab": 9, "target_vocab": 9} | fields)

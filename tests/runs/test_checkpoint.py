@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from pooch import file_hash
 
 from transformer_lite import Seq2Seq, Seq2SeqConfig, Transformer, TransformerConfig
 from transformer_lite.data import (
@@ -101,7 +102,8 @@ def test_training_goes_on_where_it_stood(name: str, tmp_path: Path) -> None:
     for _ in range(3):
         trainer.step()
     saved = SavedModel(model, source, target, 12, {"name": "copy"})
-    checkpoint.save(tmp_path / "model", saved, trainer.optimizer, {"steps_done": 3})
+    facts = {"steps_done": 3, "scheduled": True, "processes": 1, "validation": {"loss": 2.0}}
+    checkpoint.save(tmp_path / "model", saved, trainer.optimizer, facts)
     expected = [trainer.step() for _ in range(3)]
 
     other = Trainer(models()[name][0], examples, config)
@@ -244,12 +246,86 @@ def rewrite(folder: Path, name: str, change: Callable[[Any], None]) -> None:
         (lambda about: about.update(kind="diffusion"), r"kind must be one of.*'diffusion'"),
         (lambda about: about["config"].update(spin=2), "fields of kind .* but they are spin"),
         (lambda about: about["config"].update(hidden=16), "size mismatch"),
+        (lambda about: about["config"].update(hidden=2**40), "hidden must be at most 1048576"),
+        (lambda about: about["config"].update(hidden=2**14), "must have at most .* weights, but"),
+        (lambda about: about["config"].update(layers=10**5), "layers must be at most 200"),
+        (lambda about: about["config"].update(hidden="8"), "hidden must be a whole number"),
+        (lambda about: about["config"].pop("source_vocab"), "missing .* 'source_vocab'"),
+        (lambda about: about["config"].update(target_vocab=7), "size mismatch"),
+        (lambda about: about.update(config=[]), "config must be a table, but it is"),
+        (lambda about: about.pop("kind"), r"must have the field kind, but it has \['config'"),
+        (lambda about: about.update(task={"name": 3}), "task name must be a text, but it is 3"),
+        (lambda about: about.update(longest_source="x"), "longest_source must be a whole number"),
     ],
 )
 def test_another_version_is_named(change: Callable[[Any], None], words: str, folder: Path) -> None:
     rewrite(folder, "model.json", change)
     with pytest.raises(CheckpointError, match=f"(?s)does not fit this version.*{words}"):
         checkpoint.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda sides: sides.pop("source"), "must have the field source"),
+        (lambda sides: sides.update(source="x"), "source must be a table, but it is 'x'"),
+        (lambda sides: sides["source"].update(kind="runes"), "kind of a tokenizer must be one of"),
+        (
+            lambda sides: sides["source"]["symbols"].pop(),
+            r"vocabularies of the model, \(\d+, \d+\)",
+        ),
+    ],
+)
+def test_a_foreign_tokenizer_is_named(
+    change: Callable[[Any], None], words: str, folder: Path
+) -> None:
+    rewrite(folder, "tokenizers.json", change)
+    with pytest.raises(CheckpointError, match=words):
+        checkpoint.load(folder)
+
+
+def test_a_manifest_speaks_of_its_own_folder_alone(folder: Path) -> None:
+    (folder.parent / "secret").write_text("x")
+    manifest = folder / checkpoint.MANIFEST
+    sums = {"../secret": file_hash(str(folder.parent / "secret"))}
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | sums))
+    with pytest.raises(CheckpointError, match=r"incomplete: \.\./secret is missing"):
+        checkpoint.load(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_model_that_diverged_is_named(value: float, tmp_path: Path) -> None:
+    model, source, target = models()["recurrent, additive"]
+    with torch.no_grad():
+        model.output.bias[0] = value
+    saved = SavedModel(model, source, target, 12, {"name": "copy"})
+    checkpoint.save(tmp_path / "model", saved)
+    with pytest.raises(CheckpointError, match=r"'output\.bias' must hold numbers, .*Use another"):
+        checkpoint.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("facts", "shape", "words"),
+    [
+        ({"steps_done": "3"}, None, r"progress\.json: steps_done must be a whole number"),
+        ({"validation": {"loss": None}}, None, "validation must be a table, but it is"),
+        ({"validation": {}}, None, "validation loss must be a number, but it is None"),
+        ({}, (3,), "another optimiser's state than that of output.bias"),
+    ],
+)
+def test_a_foreign_state_of_training_is_named(
+    facts: dict[str, Any], shape: tuple[int, ...] | None, words: str, tmp_path: Path
+) -> None:
+    model, source, target = models()["recurrent, additive"]
+    trainer = Trainer(model, [Example([4, 5, 2], [5])], TrainingConfig(steps=10, batch_tokens=8))
+    trainer.step()
+    if shape:
+        trainer.optimizer.state[model.output.bias]["exp_avg"] = torch.zeros(shape)
+    good = {"steps_done": 1, "scheduled": True, "processes": 1, "validation": {"loss": 2.0}}
+    saved = SavedModel(model, source, target, 12, {"name": "copy"})
+    checkpoint.save(tmp_path / "model", saved, trainer.optimizer, good | facts)
+    with pytest.raises(CheckpointError, match=words):
+        checkpoint.load_training(tmp_path / "model", model, trainer.optimizer)
 
 
 def test_a_model_without_optimiser_cannot_be_trained_on(folder: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from transformer_lite import Translator, evaluation
 from transformer_lite.data import Corpus, Pair, encode_pairs, load
+from transformer_lite.reading import read_json
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.folder import shipped_models
 from transformer_lite.runs.recipe import Recipe
@@ -32,9 +33,9 @@ def test_it_is_small_and_whole() -> None:
 
 def test_it_was_made_by_the_recipe_that_ships(translator: Translator) -> None:
     recipe = Recipe.load("pocket")
-    assert Recipe.from_dict(checkpoint.read_json(FOLDER / "recipe.json")) == recipe
+    assert Recipe.from_dict(read_json(FOLDER / "recipe.json")) == recipe
     assert translator.task == recipe.task
-    stored = checkpoint.read_json(FOLDER / "model.json")
+    stored = read_json(FOLDER / "model.json")
     assert recipe.model["kind"] == stored["kind"]
     for name, value in recipe.model.items():
         assert name == "kind" or stored["config"][name] == value, name

@@ -1,6 +1,7 @@
 """Recipes: read, checked, written back, and shipped."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,9 @@ def test_a_shipped_recipe_builds_its_model_and_survives_a_round_trip(name: str) 
     assert Recipe.from_dict(recipe.to_dict()) == recipe
     fields = {key: value for key, value in recipe.model.items() if key != "kind"}
     sizes = {"source_vocab": 100, "target_vocab": 100}
-    checkpoint.build_model(recipe.model["kind"], fields | sizes)
+    model: Any = checkpoint.build_model(recipe.model["kind"], fields | sizes)
+    weights = sum(one.numel() for one in model.parameters())
+    assert weights / 4 < model.config.least_weights <= weights
 
 
 def test_defaults_fill_what_a_recipe_leaves_out(tmp_path: Path) -> None:

@@ -397,7 +397,7 @@ def test_what_lies_beside_the_checkpoints_is_left_alone(
 def test_checkpoints_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
     names = ["step-9999998", "step-9999999", "step-10000000", "step-10000001"]
     for name, loss in zip(names, (3.0, 1.0, 2.0, 1.5), strict=True):
-        state = {"scheduled": True, "validation": {"loss": loss}}
+        state = {"steps_done": 1, "processes": 1, "scheduled": True, "validation": {"loss": loss}}
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
         (tmp_path / "checkpoints" / name / "progress.json").write_text(json.dumps(state))
     assert [path.name for path in runs.checkpoints(tmp_path)] == names

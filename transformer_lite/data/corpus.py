@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
-from typing import Any
+from typing import Any, get_type_hints
 
-from transformer_lite.checks import check_one_of
+from transformer_lite.checks import check_keys, check_one_of, check_types
 from transformer_lite.data.multi30k import load_multi30k
 from transformer_lite.data.pairs import Corpus
 from transformer_lite.data.pocket import label, load_pocket
@@ -37,11 +37,8 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Corpus:
     check_one_of("name", name, LOADERS)
     loader = LOADERS[name]
     known = [option for option in signature(loader).parameters if option != "seed"]
-    unknown = [option for option in options if option not in known]
-    if unknown:
-        raise ValueError(
-            f"options of {name} must be among {', '.join(known)}, but they are {', '.join(unknown)}"
-        )
+    check_keys(f"the options of {name}", options, known)
+    check_types("", options | {"seed": seed}, get_type_hints(loader))
     return loader(seed=seed, **options)
 
 

@@ -7,9 +7,13 @@ in the user's cache folder.
 """
 
 import gzip
+import hashlib
 import os
-import sys
+import secrets
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pooch
@@ -22,7 +26,11 @@ MIRRORS = (
     "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/",
     "https://cdn.jsdelivr.net/gh/multi30k/dataset@master/data/task1/raw/",
 )
-TIMEOUT_SECONDS = 20
+SILENT_SECONDS = 20  # between two pieces of an answer
+TOTAL_SECONDS = 180  # for a file
+MOST_BYTES = 2**20  # no file has 700 KB
+UNFINISHED = "tmp????????"  # what a process that was killed leaves in the cache
+UNFINISHED_SECONDS = 3600  # after which nobody is writing it any more
 LANGUAGES = ("de", "en")
 # Our split -> (the name the files have, how many lines each must hold).
 SPLITS = {
@@ -62,11 +70,12 @@ def is_at_hand() -> bool:
     """Tell whether the corpus can be had without a network: a folder is named or all is cached."""
     if os.environ.get(FOLDER_VARIABLE):
         return True
-    cached = {name: cache_folder() / name for name in SHA256}
-    return all(
-        path.is_file() and pooch.file_hash(str(path)) == SHA256[name]
-        for name, path in cached.items()
-    )
+    return all(_is_cached(name) for name in SHA256)
+
+
+def _is_cached(name: str) -> bool:
+    path = cache_folder() / name
+    return path.is_file() and pooch.file_hash(str(path)) == SHA256[name]
 
 
 def cache_folder() -> Path:
@@ -119,25 +128,68 @@ def _find_in_folder(folder: Path, name: str) -> Path:
 
 def _fetch(name: str) -> Path:
     """Take a file from the cache or from the first mirror that gives it unaltered."""
+    if _is_cached(name):
+        return cache_folder() / name
     reasons = []
-    progress = sys.stderr.isatty()
     for mirror in MIRRORS:
         try:
-            path = pooch.retrieve(
-                mirror + name,
-                known_hash=f"sha256:{SHA256[name]}",
-                fname=name,
-                path=cache_folder(),
-                downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT_SECONDS),
-            )
+            return _keep(name, _download(mirror + name))
         # ValueError: the sum is off. OSError: no network, no such file, no space to write.
         except (OSError, ValueError) as error:
             reasons.append(f"  {mirror}{name}: {error}")
-        else:
-            return Path(path)
     tried = "\n".join(reasons)
     raise ConnectionError(
         f"{name} must come from one of {len(MIRRORS)} addresses, but none gave it:\n{tried}\n"
         f"By hand: download {', '.join(SHA256)} from {REPOSITORY_PAGE} (data/task1/raw), put "
         f"them into a folder called multi30k and set {FOLDER_VARIABLE} to the folder above it."
     )
+
+
+def _download(address: str) -> bytes:
+    """Fetch into memory, where a process that is killed leaves nothing behind.
+
+    A thread does it, because a mirror that sends a byte a second is never silent for long: when the
+    time is over the thread is left to itself, and ends with the process at the latest.
+    """
+    import requests  # comes with pooch, and is slow to load: only on demand
+
+    content, errors = bytearray(), []
+
+    def fetch() -> None:
+        try:
+            with requests.get(address, stream=True, timeout=SILENT_SECONDS) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_content(2**14):
+                    content.extend(piece)
+                    if len(content) > MOST_BYTES:
+                        raise ValueError(f"it must have at most {MOST_BYTES:,} bytes, but has more")
+        except (OSError, ValueError) as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
+    thread.join(TOTAL_SECONDS)
+    if thread.is_alive():
+        raise TimeoutError(f"it must come within {TOTAL_SECONDS} seconds, but it did not")
+    if errors:
+        raise errors[0]
+    return bytes(content)
+
+
+def _keep(name: str, content: bytes) -> Path:
+    """Put a file into the cache in one step, if its sum is right."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256[name]:
+        raise ValueError(f"it must have the SHA-256 sum {SHA256[name]}, but it has {found}")
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(UNFINISHED):
+        with suppress(OSError):  # another process sweeps it away
+            if time.time() - left.stat().st_mtime > UNFINISHED_SECONDS:
+                left.unlink()
+    unfinished = folder / f"tmp{secrets.token_hex(4)}"
+    try:
+        unfinished.write_bytes(content)
+        return unfinished.replace(folder / name)
+    finally:
+        unfinished.unlink(missing_ok=True)

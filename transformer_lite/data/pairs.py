@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from transformer_lite.checks import check_whole
+
+MOST_PAIRS = 10**6  # of a split that is made in code
 Units = Literal["characters", "words", "subwords"]
 Link = tuple[int, int]
 
@@ -47,7 +50,6 @@ class Corpus:
 
 
 def check_sizes(train: int, valid: int, test: int) -> None:
-    """Raise ValueError unless each split is to have a pair."""
+    """Raise ValueError unless each split is to have a pair, and none more than MOST_PAIRS."""
     for name, size in (("train", train), ("valid", valid), ("test", test)):
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1 pair, but it is {size}; ask for more")
+        check_whole(name, size, 1, MOST_PAIRS)

@@ -8,6 +8,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from transformer_lite.checks import MOST_SIZE, check_whole, shown
 from transformer_lite.data.vocabulary import SPECIALS, UNK, Tokenizer
 
 WORD_START = "\u2581"  # ▁ marks where a word begins, so that joining the pieces is lossless
@@ -27,7 +28,8 @@ class SubwordTokenizer(Tokenizer):
         ids = [backend.token_to_id(token) for token in SPECIALS]
         if ids != list(range(len(SPECIALS))):
             raise ValueError(
-                f"backend must give {', '.join(SPECIALS)} the ids 0 to 3, but it gives {ids}; "
+                f"backend must give {', '.join(SPECIALS)} the ids 0 to 3, but it gives "
+                f"{shown(ids)}; "
                 "train it with SubwordTokenizer.train"
             )
         # A reader who types "<eos>" means five characters, not the end of the sentence.
@@ -43,6 +45,7 @@ class SubwordTokenizer(Tokenizer):
         The result may be smaller where the texts offer too few pairs to merge. Raises
         ValueError when `vocab_size` cannot even hold every character of the texts.
         """
+        check_whole("vocab_size", vocab_size, 1, MOST_SIZE)
         steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
         backend = tokenizers.Tokenizer(models.BPE(unk_token=SPECIALS[UNK]))
         backend.normalizer = normalizers.Sequence(steps)
@@ -77,7 +80,7 @@ class SubwordTokenizer(Tokenizer):
         except Exception as error:  # the library raises bare Exception for whatever is wrong
             raise ValueError(
                 "tokenizer must be the settings of a subword tokenizer, but it is not "
-                f"({error!r}); the file is damaged, take it from its source again"
+                f"({shown(error)}); the file is damaged, take it from its source again"
             ) from error
         return cls(backend)
 

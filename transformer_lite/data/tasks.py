@@ -39,6 +39,7 @@ DATE_FORMATS = (
     "{short_weekday} {day} {short_month} {year}",
     "{short_weekday}, {short_month} {ordinal} {year}",
 )
+MOST_SYMBOLS = 1000  # of a string
 REDRAWS = 30  # tries to find a string that no other split has
 
 Write = Callable[[Random, int], str]  # a random text of this length
@@ -204,9 +205,9 @@ def _strings(
 ) -> Corpus:
     """Draw the three splits of a task on strings, each apart from those before it."""
     shortest, longest = lengths
-    if not 1 <= shortest <= longest:
+    if not 1 <= shortest <= longest <= MOST_SYMBOLS:
         raise ValueError(
-            "shortest and longest must fit 1 <= shortest <= longest, "
+            f"shortest and longest must fit 1 <= shortest <= longest <= {MOST_SYMBOLS}, "
             f"but they are {shortest} and {longest}; swap or raise them"
         )
     random = Random(f"{name} {seed}")

@@ -6,12 +6,17 @@ Every tokenizer gives the first four ids to the same special tokens, and none ad
 
 import unicodedata
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, ClassVar
+
+from transformer_lite.checks import MOST_SHOWN, shortened, shown
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
+MOST_NAMED = 5  # unknown symbols in a message
 
 
 def normalise(text: str) -> str:
@@ -75,7 +80,7 @@ class Tokenizer(ABC):
         wrong = sorted({index for index in known if not 0 <= index < len(self)})
         if wrong:
             raise ValueError(
-                f"ids must be from 0 to {len(self) - 1}, but some are {wrong}; "
+                f"ids must be from 0 to {len(self) - 1}, but some are {shown(wrong)}; "
                 "they come from another vocabulary"
             )
         return known
@@ -90,10 +95,11 @@ class _ListedTokenizer(Tokenizer):
             raise ValueError(
                 "symbols must hold at least one, but it is empty; give a training text"
             )
-        repeated = sorted({s for s in listed if listed.count(s) > 1 or s in SPECIALS})
+        repeated = sorted(s for s, n in Counter(listed).items() if n > 1 or s in SPECIALS)
         if repeated:
             raise ValueError(
-                f"symbols must be different ones and no specials, but these are not: {repeated}"
+                f"symbols must be different ones and no specials, but these are not: "
+                f"{shown(repeated)}"
             )
         self._tokens = [*SPECIALS, *listed]
         self._ids = {token: index for index, token in enumerate(self._tokens)}
@@ -104,8 +110,8 @@ class _ListedTokenizer(Tokenizer):
         symbols = data.get("symbols")
         if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
             raise ValueError(
-                f"symbols must be a list of strings, but it is {symbols!r}; the file is damaged, "
-                "take it from its source again"
+                f"symbols must be a list of strings, but it is {shown(symbols)}; the file is "
+                "damaged, take it from its source again"
             )
         return cls(symbols)
 
@@ -125,11 +131,14 @@ class _ListedTokenizer(Tokenizer):
         if not symbols:
             raise ValueError("text must hold at least one symbol, but it is empty")
         known = {symbol: self._ids.get(symbol, UNK) for symbol in symbols}
-        unknown = [symbol for symbol, index in known.items() if index < len(SPECIALS)]
-        if unknown:
+        unknown = (symbol for symbol, index in known.items() if index < len(SPECIALS))
+        named = list(islice(unknown, MOST_NAMED))
+        if named:
+            others = len(list(unknown))
+            more = f" and {others:,} more" if others else ""
             raise ValueError(
                 f"text must hold known {self.kind} only, but it has "
-                f"{', '.join(map(repr, unknown))}; {self._advice(unknown)}"
+                f"{', '.join(map(shown, named))}{more}; {self._advice(named)}"
             )
         return [known[symbol] for symbol in symbols]
 
@@ -157,7 +166,7 @@ class CharacterTokenizer(_ListedTokenizer):
         return "".join(map(self.token, ids))
 
     def _advice(self, unknown: Sequence[str]) -> str:
-        return f"the characters are {''.join(self._tokens[len(SPECIALS) :])!r}"
+        return f"the characters are {shown(''.join(self._tokens[len(SPECIALS) :]))}"
 
 
 class WordTokenizer(_ListedTokenizer):
@@ -181,7 +190,11 @@ class WordTokenizer(_ListedTokenizer):
     def _advice(self, unknown: Sequence[str]) -> str:
         words = self._tokens[len(SPECIALS) :]
         close = {word: get_close_matches(word, words) for word in unknown}
-        hints = [f"{word!r}: {', '.join(found)}" for word, found in close.items() if found]
+        hints = [
+            f"{shown(word)}: {shortened(', '.join(found), MOST_SHOWN)}"
+            for word, found in close.items()
+            if found
+        ]
         if hints:
             return f"close words that are known: {'; '.join(hints)}"
         return f"no word of the {len(words)} known ones is close; use other words"

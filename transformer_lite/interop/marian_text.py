@@ -15,7 +15,8 @@ import torch
 
 from transformer_lite.data import BOS, PAD, SPECIALS, UNK, Tokenizer
 from transformer_lite.interop.marian import adapt, import_transformers
-from transformer_lite.runs.checkpoint import CheckpointError, SavedModel, read_json
+from transformer_lite.reading import check_finite, read_json
+from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
 
 FILES = ["config.json", "generation_config.json", "tokenizer_config.json", "vocab.json",
          "target_vocab.json", "source.spm", "target.spm"]  # fmt: skip
@@ -109,6 +110,7 @@ def load_marian(name_or_folder: str | Path) -> SavedModel:
             )
         if report["missing_keys"]:  # the library would go on with random numbers in their place
             raise ValueError(f"weights are missing: {', '.join(sorted(report['missing_keys']))}")
+        check_finite(folder, dict(model.named_parameters()))
     except Exception as error:  # the library raises whatever the missing or damaged file leads to
         raise CheckpointError(
             f"{name_or_folder} holds no whole MarianMT model with its tokenizer "

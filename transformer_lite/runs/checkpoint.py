@@ -1,7 +1,6 @@
 """Models on disk: safetensors and JSON in a folder that is there whole or not at all."""
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -9,17 +8,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from pooch import file_hash
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import save_file, save_model
 
-from transformer_lite.checks import check_one_of
+from transformer_lite.checks import check_keys, check_one_of, check_types
 from transformer_lite.data import Tokenizer, tokenizer_from_json
 from transformer_lite.fast import FastTransformer
 from transformer_lite.model import SequenceModel
+from transformer_lite.reading import read_json, read_tensors, read_weights
 from transformer_lite.runs.files import write_json
 from transformer_lite.seq2seq import Seq2Seq, Seq2SeqConfig
 from transformer_lite.transformer import Transformer, TransformerConfig
@@ -33,27 +33,45 @@ KINDS: dict[str, tuple[Any, Any]] = {
 MANIFEST = "manifest.json"
 RUN_STATE = "progress.json"
 PARTIAL = ".partial"  # the ending of a folder that nobody reads
+MOST_WEIGHTS = 2**31  # of a model: 8 GiB
+MODEL_FIELDS = {
+    "kind": str, "config": dict[str, Any], "task": dict[str, Any], "longest_source": int,
+}  # fmt: skip
+TOKENIZER_FIELDS = {"source": dict[str, Any], "target": dict[str, Any] | None}
+RUN_STATE_FIELDS = {
+    "steps_done": int, "scheduled": bool, "processes": int, "validation": dict[str, float],
+}  # fmt: skip
 
 
 class CheckpointError(ValueError):
     """A model folder that is missing, incomplete, altered, or not made for this use."""
 
 
-def build_model(kind: str, fields: dict[str, Any]) -> Model:
+def build_model(kind: str, fields: dict[str, Any], most: int = MOST_WEIGHTS) -> Model:
     """A new model from its kind, a key of KINDS, and the fields of its configuration.
 
+    Args:
+        kind, fields: what to build.
+        most: weights that it may have.
+
     Raises:
-        ValueError: unknown kind or field, or values that the configuration refuses.
+        ValueError: unknown kind or field, values that the configuration refuses, or a model that is
+            too large.
     """
     check_one_of("kind", kind, KINDS)
     configuration, model = KINDS[kind]
-    unknown = sorted(set(fields) - set(configuration.__dataclass_fields__))
-    if unknown:
-        known = ", ".join(configuration.__dataclass_fields__)
+    check_keys(f"the fields of kind {kind!r}", fields, configuration.__dataclass_fields__)
+    check_types(f"kind {kind!r}: ", fields, get_type_hints(configuration))
+    try:
+        config = configuration(**fields)
+    except TypeError as error:  # a field that has no default is missing
+        raise ValueError(f"kind {kind!r}: {error}") from error
+    if config.least_weights > most:
         raise ValueError(
-            f"the fields of kind {kind!r} must be among {known}, but they are {', '.join(unknown)}"
+            f"the model must have at most {most:,} weights, but its sizes make it "
+            f"{config.least_weights:,} or more"
         )
-    built: Model = model(configuration(**fields))
+    built: Model = model(config)
     return built
 
 
@@ -127,17 +145,18 @@ def check_folder(folder: Path) -> None:
             "that has a checkpoint, or of a checkpoint"
         )
     try:
-        sums = json.loads(manifest.read_text())
-    except ValueError:
-        sums = None
-    if not isinstance(sums, dict) or not sums:
+        sums = read_json(manifest)
+    except ValueError as error:
         raise CheckpointError(
-            f"{manifest} is damaged: it is not a JSON table of SHA-256 sums. "
-            "Use another checkpoint, or train again"
+            f"{manifest} is damaged: {error}. Use another checkpoint, or train again"
+        ) from error
+    if not sums:
+        raise CheckpointError(
+            f"{manifest} is damaged: it is empty. Use another checkpoint, or train again"
         )
     for name, expected in sums.items():
         path = folder / name
-        if not path.is_file():
+        if Path(name).name != name or not path.is_file():
             raise CheckpointError(
                 f"{folder} is incomplete: {name} is missing. Use another checkpoint, or train again"
             )
@@ -213,16 +232,29 @@ def load(folder: Path) -> SavedModel:
 
 def _load(folder: Path) -> SavedModel:
     check_folder(folder)
-    about = read_json(folder / "model.json")
-    tokenizers = read_json(folder / "tokenizers.json")
+    try:
+        return _read(folder)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{folder} does not fit this version of the package: {error}. "
+            "Use another checkpoint, or train again"
+        ) from error
+
+
+def _read(folder: Path) -> SavedModel:
+    about = read_json(folder / "model.json", MODEL_FIELDS)
+    check_types("task ", {"name": about["task"].get("name")}, {"name": str})
+    tokenizers = read_json(folder / "tokenizers.json", TOKENIZER_FIELDS)
     source = tokenizer_from_json(tokenizers["source"])
     target = source if tokenizers["target"] is None else tokenizer_from_json(tokenizers["target"])
-    try:
-        model = build_model(about["kind"], about["config"])
-        load_model(model, str(folder / "model.safetensors"))
-    except (RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{folder} does not fit this version of the package: {error}") from (
-            error
+    weights = folder / "model.safetensors"
+    # A weight takes four bytes: a model of more weights than bytes is not the one in the file.
+    model = build_model(about["kind"], about["config"], most=weights.stat().st_size)
+    read_weights(weights, model)
+    sizes, known = (model.source_vocab, model.target_vocab), (len(source), len(target))
+    if sizes != known:
+        raise ValueError(
+            f"the tokenizers must have the vocabularies of the model, {sizes}, but have {known}"
         )
     return SavedModel(model.eval(), source, target, about["longest_source"], about["task"])
 
@@ -263,18 +295,31 @@ def load_training(folder: Path, model: Model, optimizer: torch.optim.Optimizer) 
     if not (folder / "optimizer.safetensors").is_file():
         raise CheckpointError(f"{folder} keeps no optimiser state: it cannot be trained on")
     try:
-        load_model(model, str(folder / "model.safetensors"))
-    except RuntimeError as error:
+        read_weights(folder / "model.safetensors", model)
+        tensors = read_tensors(folder / "optimizer.safetensors")
+        run_state = read_run_state(folder)
+    except ValueError as error:
         raise CheckpointError(f"{folder} holds another model than this run's: {error}") from error
-    tensors = load_file(folder / "optimizer.safetensors")
     for name, parameter in model.named_parameters():
         prefix = f"{name}/"
-        optimizer.state[parameter] = {
+        state = {
             key.removeprefix(prefix): value.to(parameter.device)
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
-    return read_json(folder / RUN_STATE)
+        if any(one.shape not in (parameter.shape, ()) for one in state.values()):
+            raise CheckpointError(
+                f"{folder} keeps another optimiser's state than that of {name}: {list(state)}"
+            )
+        optimizer.state[parameter] = state
+    return run_state
+
+
+def read_run_state(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training run; raises ValueError and OSError as `read_json`."""
+    run_state = read_json(folder / RUN_STATE, RUN_STATE_FIELDS)
+    check_types("validation ", {"loss": run_state["validation"].get("loss")}, {"loss": float})
+    return run_state
 
 
 def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -284,9 +329,3 @@ def _optimizer_tensors(model: Model, optimizer: torch.optim.Optimizer) -> dict[s
         for name, parameter in model.named_parameters()
         for key, value in optimizer.state[parameter].items()
     }
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what `files.write_json` wrote."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content

@@ -12,6 +12,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from transformer_lite import data
+from transformer_lite.checks import shown
+from transformer_lite.reading import read_json
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.checkpoint import CheckpointError
 from transformer_lite.runs.files import aside, write_json
@@ -160,7 +162,7 @@ def model_folder(path_or_name: str | Path) -> Path:
     if not path.is_dir():
         raise CheckpointError(
             f"the model must be a run folder, a model folder or one of {', '.join(shipped)}, "
-            f"but it is {str(path_or_name)!r}"
+            f"but it is {shown(str(path_or_name))}"
         )
     if not (path / checkpoint.MANIFEST).is_file() and (path / CHECKPOINTS).is_dir():
         return best_checkpoint(path)
@@ -172,7 +174,7 @@ def _with_states(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for path in checkpoints(folder):
         try:
-            found.append((path, checkpoint.read_json(path / checkpoint.RUN_STATE)))
+            found.append((path, checkpoint.read_run_state(path)))
         except (OSError, ValueError) as error:
             if path.exists():
                 raise CheckpointError(
@@ -185,11 +187,11 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
     if not holds_run(folder):
         raise RunError(f"{folder} holds no run to resume (no {RECIPE}); start without --resume")
     try:
-        old, new = checkpoint.read_json(folder / RECIPE), recipe.to_dict()
+        old, new = read_json(folder / RECIPE), recipe.to_dict()
     except ValueError as error:
         raise RunError(f"{folder / RECIPE} is damaged: {error}; name another folder") from error
     different = [
-        f"{key}: {old.get(key)} → {new.get(key)}"
+        f"{key}: {shown(old.get(key), 500)} → {shown(new.get(key), 500)}"
         for key in new | old
         if old.get(key) != new.get(key)
     ]

@@ -1,26 +1,26 @@
 """Recipes: everything that defines a training run, in one TOML file."""
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from transformer_lite.checks import check_at_least, check_one_of
+from transformer_lite.checks import (
+    check_at_least,
+    check_at_most,
+    check_keys,
+    check_one_of,
+    check_types,
+    shown,
+)
 from transformer_lite.data import LOADERS, build_tokenizers
+from transformer_lite.reading import read_toml
 from transformer_lite.runs.checkpoint import KINDS
 from transformer_lite.training import TrainingConfig
 
 SHIPPED = Path(__file__).parent / "recipes"
-# What a value may be where the default is of this type, and how to say so.
-TYPES: dict[type, tuple[tuple[type, ...], str]] = {
-    bool: ((bool,), "true or false"),
-    int: ((int,), "a whole number"),
-    float: ((int, float), "a number"),
-    str: ((str,), "a text"),
-    tuple: ((list, tuple), "a list"),
-}
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         check_at_least(1, self, "threads")
+        check_at_most(MOST_THREADS, self, "threads")
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,16 @@ class Recipe:
     machine: Machine = field(default_factory=Machine)
     max_tokens: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None:
+            check_at_least(1, self, "max_tokens")
+
     @classmethod
     def load(cls, name_or_path: str) -> "Recipe":
         """Read a recipe that ships with the package, by name, or a TOML file, by path.
 
         Raises:
-            ValueError: no such recipe, not TOML, or a table or key that no recipe has.
+            ValueError: no such recipe, not TOML, or what `from_dict` raises.
         """
         path = SHIPPED / f"{name_or_path}.toml"
         if not path.is_file():
@@ -97,10 +102,11 @@ class Recipe:
         if not path.is_file():
             raise ValueError(
                 f"the recipe must be the path of a TOML file or one of "
-                f"{', '.join(shipped_recipes())}, but it is {name_or_path!r}"
+                f"{', '.join(shipped_recipes())}, but it is {shown(name_or_path)}"
             )
+        tables = read_toml(path)
         try:
-            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+            return cls.from_dict(tables)
         except (ValueError, TypeError) as error:
             raise ValueError(f"the recipe {path.name} cannot be used: {error}") from error
 
@@ -111,7 +117,8 @@ class Recipe:
         Raises:
             ValueError: a table or key that no recipe has, or a value of a wrong type.
         """
-        _check_keys("a recipe", tables, [one.name for one in fields(cls)])
+        check_keys("the keys of a recipe", tables, [one.name for one in fields(cls)])
+        check_types("", tables, {"max_tokens": int | None})
         training = _table(tables, "training", TrainingConfig)
         if "betas" in training:
             training["betas"] = tuple(training["betas"])
@@ -142,14 +149,14 @@ def _table(tables: dict[str, Any], name: str, takes: Callable[..., Any]) -> dict
     """One table, whose keys must be options that `takes` takes."""
     table = tables.get(name, {})
     if not isinstance(table, dict):
-        raise ValueError(f"[{name}] must be a table, but it is {table!r}")
+        raise ValueError(f"[{name}] must be a table, but it is {shown(table)}")
     parameters = signature(takes).parameters.values()
-    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
-    _check_keys(f"[{name}]", table, list(defaults))
-    for key, value in table.items():
-        types, words = TYPES.get(type(defaults[key]), (None, ""))  # a default of None says nothing
-        if types and type(value) not in types:
-            raise ValueError(f"[{name}] {key} must be {words}, but it is {value!r}")
+    check_keys(
+        f"the keys of [{name}]",
+        table,
+        [one.name for one in parameters if one.default is not one.empty],
+    )
+    check_types(f"[{name}] ", table, get_type_hints(takes))
     return dict(table)
 
 
@@ -159,17 +166,8 @@ def _table_of_one(
     """One table, whose `key` chooses what its other keys belong to."""
     table = tables.get(name)
     if not isinstance(table, dict) or key not in table:
-        raise ValueError(f"[{name}] must be a table with the key {key!r}, but it is {table!r}")
+        raise ValueError(f"[{name}] must be a table with the key {key!r}, but it is {shown(table)}")
     choice = table[key]
     check_one_of(f"[{name}] {key}", choice, choices)
     others = {other: value for other, value in table.items() if other != key}
     return {key: choice} | _table({name: others}, name, choices[choice])
-
-
-def _check_keys(where: str, table: dict[str, Any], known: list[str]) -> None:
-    unknown = sorted(set(table) - set(known))
-    if unknown:
-        raise ValueError(
-            f"the keys of {where} must be among {', '.join(known)}, but they are "
-            f"{', '.join(unknown)}"
-        )
