@@ -41,5 +41,6 @@ def table(
     shown = flat.style.format(formats, na_rep="–", escape="html").hide(axis="index")
     shown = shown.format_index(escape="html", axis=1).set_caption(escape(caption))
     html = re.sub(r"<th\b", '<th scope="col"', shown.to_html(exclude_styles=True))
+    html = re.sub(r"(\d)%", r"\1 %", html)  # as the text writes it
     # What is too wide scrolls, also by keyboard.
     return Table(caption, f'<div class="course-table" tabindex="0">{html}</div>')

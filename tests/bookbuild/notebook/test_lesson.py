@@ -1,0 +1,39 @@
+"""Lesson cells: what a reader sees without a click is short and about the subject."""
+
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from bookbuild.notebook.lesson import RECAST, complaints
+from bookbuild.notebook.stored import read_stored
+from bookbuild.project import Project
+
+COURSE = Project(Path(__file__).resolve().parents[3])
+
+
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [
+        ("assert 1 == 1", "an assert"),
+        ("x = 1\n" * 21, "21 lines, at most 20"),
+        ("class Model:\n" + "    x = 1\n" * 45, "46 lines, at most 45"),
+        (f"x = {'1' * 70}", "74 columns, at most 72"),
+        ("print('the loss is lower than before')", "prints words without a value"),
+        ("print('the loss', 'is lower')", "prints words without a value"),
+        ("import inspect", "shows code by `inspect`"),
+        ("print(len(model))\nprint(f'loss ≈ {loss:.2f}')\nprint()\nprint(*row)", None),
+        ("class Model:\n" + "    x = 1\n" * 44, None),
+    ],
+)
+def test_a_cell_that_is_no_lesson_is_named(code: str, complaint: str | None) -> None:
+    cell = new_code_cell(code)
+    found = "".join(complaints(new_notebook(cells=[cell])))
+    assert found.startswith(f"code cell 1: {complaint}") if complaint else not found
+    cell.metadata["jupyter"] = {"source_hidden": True}
+    assert not list(complaints(new_notebook(cells=[cell])))
+
+
+@pytest.mark.parametrize("name", RECAST)
+def test_the_cells_of_a_chapter_are_lessons(name: str) -> None:
+    assert list(complaints(read_stored(COURSE, name))) == []
