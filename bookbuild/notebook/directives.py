@@ -187,7 +187,7 @@ def _quiz(directive: Directive, context: Context) -> str:
         for letter, option in zip(letters, quiz.options, strict=False)
     )
     answers = "\n\n".join(
-        f"**{letter}. {'Right.' if option.right else 'Not this one.'}** {shown(option.explanation)}"
+        f"**{letter}. {'✓' if option.right else '✗'}** {shown(option.explanation)}"
         for letter, option in zip(letters, quiz.options, strict=False)
     )
     parts = [f"**Question.** {words(quiz.question)}", shown(quiz.details), choices]

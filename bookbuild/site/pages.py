@@ -1,4 +1,4 @@
-"""Sphinx extension: pages of chapters get their stored outputs, their buttons and their scripts."""
+"""Sphinx extension: pages of chapters get their stored outputs, their links and their scripts."""
 
 import shutil
 from html import escape
@@ -13,7 +13,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.stored import read_stored
 from bookbuild.project import Project
-from bookbuild.site.buttons import add_buttons
+from bookbuild.site.links import add_links
 from bookbuild.site.graft import graft, graft_stand_ins
 from bookbuild.source import SourceError, page_text
 from bookbuild.widgets import HOST, STATE, VIEW, saved_state, script_text
@@ -85,13 +85,18 @@ class KeepStillPicture(SphinxPostTransform):
 def _dress_page(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Give chapters their buttons and widgets; mend what the theme and docutils left undone."""
+    """Give chapters their links and widgets; mend what the theme and docutils left undone."""
     if _chapter(app, page) is not None:
         config = app.config
         stamp = Stamp(config.bookbuild_repository, config.bookbuild_commit, config.html_baseurl)
-        add_buttons(context, page, stamp)
+        add_links(context, page, stamp)
         if saved := saved_state(read_stored(_project(app), page)):
             app.add_js_file(None, type=STATE, body=script_text(saved))
+    kinds = nodes.math, nodes.math_block
+    if doctree is None or not any(True for kind in kinds for _ in doctree.findall(kind)):
+        # Sphinx loads it also on a page without formulas whose parts have some.
+        scripts = context.get("script_files", [])
+        context["script_files"] = [one for one in scripts if "mathjax" not in str(one.filename)]
     # The theme sets it as plain text and shows it as HTML.
     context["pagetitle"] = escape(context.get("pagetitle", ""))
     # Roles that ARIA gave up, and a label that hides the line above folded code.

@@ -53,7 +53,7 @@ class QuizDirective(SphinxDirective):
         return [node]
 
     def _option(self, name: str, number: int, option: Option) -> nodes.Node:
-        verdict, kind = (_("Right."), "right") if option.right else (_("Not this one."), "wrong")
+        verdict, kind = (_("✓ Right."), "right") if option.right else (_("✗ No."), "wrong")
         box = f'<input type="radio" name="{escape(name)}" value="{number}">'
         choice = _part(f"<label>{box}", [self._words(option.text)], "</label>")
         opening = (

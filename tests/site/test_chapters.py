@@ -51,7 +51,7 @@ def test_every_quiz_answers(reader: Reader, address: str, name: str) -> None:
                 choice.check()
                 said.add(question.get_by_role("status").inner_text())
             assert len(said) == question.locator("input").count()
-            assert sum(text.startswith("Right.") for text in said) == 1
+            assert sum(text.startswith("✓ Right.") for text in said) == 1
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -16,7 +16,8 @@ document.addEventListener("DOMContentLoaded", () => {
         feedback.replaceChildren(...chosen.map((part) => part.cloneNode(true)));
         feedback.classList.toggle("quiz-right", explanation.classList.contains("quiz-right"));
         feedback.classList.toggle("quiz-wrong", explanation.classList.contains("quiz-wrong"));
-        for (const other of options) other.classList.toggle("quiz-chosen", other === option);
+        // What was tried keeps its mark.
+        option.classList.add(explanation.classList.contains("quiz-right") ? "right" : "wrong");
       });
     }
   }

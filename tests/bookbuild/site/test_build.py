@@ -1,6 +1,5 @@
 """Pages show stored outputs, execute nothing, and carry addresses only where a copy is hosted."""
 
-import re
 import shutil
 from pathlib import Path
 
@@ -64,21 +63,24 @@ def test_a_warning_of_sphinx_is_an_error(copy: Project, bookbuild) -> None:
     assert "01-simple" in result.stderr
 
 
-def buttons(text: str) -> dict[str, str]:
-    """Buttons of a chapter's header: from their tooltip to their address."""
-    found = re.findall(r'<a href="([^"]+)"[^>]*?class="btn[^>]*?title="([^"]+)"', text, re.DOTALL)
-    return {tip: address for address, tip in found}
+def links(text: str) -> dict[str, str]:
+    """The links under a chapter's title, from their words to their address."""
+    found = BeautifulSoup(text, "html.parser").select(".chapter-links a")
+    return {link.text: str(link["href"]) for link in found}
 
 
-def test_a_copy_without_address_has_no_dead_button(sample: Project) -> None:
+def test_a_copy_without_address_has_no_dead_link(sample: Project) -> None:
     folder = sample.build / "html"
-    found = buttons(page(folder))
+    found = links(page(folder))
     assert found == {
-        "Slides of this chapter": "slides/01-sample.html",
-        "Download this chapter as a notebook": "notebooks/01-sample.ipynb",
+        "Slides": "slides/01-sample.html",
+        "Download the notebook": "notebooks/01-sample.ipynb",
+        "To the interactive figure": "#widget",
     }
-    assert all((folder / address).is_file() for address in found.values())
-    assert not buttons(page(folder, "glossary")).keys() & found.keys()
+    files = list(found.values())[:2]
+    assert all((folder / address).is_file() for address in files)
+    assert page(folder).count('id="widget"') == 1
+    assert not links(page(folder, "glossary"))
     assert "colab.research" not in page(folder)
 
 
@@ -89,17 +91,17 @@ def test_a_hosted_copy_is_stamped_everywhere(copy: Project, bookbuild) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     folder = copy.build / "site"
     for chapter in copy.chapters:
-        found = buttons(page(folder, chapter.stem))
-        assert found["Open this chapter in Colab"] == (
+        found = links(page(folder, chapter.stem))
+        assert found["Open in Colab"] == (
             "https://colab.research.google.com/github/example/course/blob/published/notebooks/"
             f"{chapter.stem}.ipynb"
         )
-        notebook = nbformat.read(folder / found["Download this chapter as a notebook"], 4)
+        notebook = nbformat.read(folder / found["Download the notebook"], 4)
         set_up = notebook.cells[0].source
         assert f"repository = {REPOSITORY!r}" in set_up
         assert "commit = 'abc123'" in set_up
         assert any(cell.outputs for cell in chapter_cells(notebook))
-        assert (folder / found["Slides of this chapter"]).is_file()
+        assert (folder / found["Slides"]).is_file()
     text = (folder / "notebooks" / "01-sample.ipynb").read_text(encoding="utf-8")
     assert f"({SITE}/01-sample.html#equation-sample-softmax)" in text
     assert f"{SITE}/02-plain.html" in page(folder / "slides")
