@@ -668,9 +668,3 @@ def test_hints_come_one_at_a_time(
 def test_a_hint_for_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(ValueError, match='"unknown"; there are "shift-right", "exact-match"'):
         hint("unknown")
-
-
-def test_an_exercise_without_hints_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    hint("masked-weights")
-    said = capsys.readouterr().out
-    assert "has no hints yet" in said and "no more hints" not in said
