@@ -136,14 +136,25 @@ def rows_not_one(counted: Callable[..., Any] = lambda *_: ...) -> Symptom:
     return Symptom("rows-not-one", shows)
 
 
+def position_mixing(misconception: str, argument: int) -> Symptom:
+    """The symptom of a position whose result changes with what stands at another one.
+
+    Args:
+        misconception: its id.
+        argument: which one has the positions, on its axis 1; the result has them on its last.
+    """
+
+    def shows(arguments: Arguments, value: Any, answer: Function) -> bool:
+        changed = [*arguments]
+        changed[argument] = arguments[argument].clone()
+        changed[argument][:, 0] += 1
+        return not close(answer(*changed)[..., 1:], value[..., 1:])
+
+    return Symptom(misconception, shows)
+
+
 # ---- Symptoms of energies: the first arguments are the queries and the keys, Float[B, S, N], and
 # ---- the result ends with the axis S
-
-
-def _differs_with_other_keys(arguments: Arguments, value: Any, answer: Function) -> bool:
-    query, keys, *rest = arguments
-    other = torch.cat([keys[:, :1] + 1, keys[:, 1:]], dim=1)
-    return not close(answer(query, other, *rest)[..., 1:], value[..., 1:])
 
 
 def _same_weights_with_other_query(arguments: Arguments, value: Any, answer: Function) -> bool:
@@ -159,7 +170,7 @@ def _same_weights_with_other_query(arguments: Arguments, value: Any, answer: Fun
 # show the last symptom, too.
 OF_ENERGIES = (
     batch_mixing(2),
-    Symptom("depends-on-other-keys", _differs_with_other_keys),
+    position_mixing("depends-on-other-keys", 1),
     same_with("source-ignored", lambda query, keys, *rest: (query, keys + 1, *rest)),
     Symptom("query-ignored-by-softmax", _same_weights_with_other_query),
 )

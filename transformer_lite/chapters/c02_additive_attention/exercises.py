@@ -131,11 +131,6 @@ HIDDEN: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "zero": lambda energies, where: energies * ~where,
     "not": lambda energies, where: energies,
 }
-EMPTIED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "filled": lambda weights, where: weights.masked_fill(where, 0.0),
-    "multiplied": lambda weights, where: weights * ~where,
-    "not": lambda weights, where: weights,
-}
 
 
 def _wrong_weights(
@@ -143,7 +138,7 @@ def _wrong_weights(
     mask: Tensor,
     where: str = "padding",
     hidden: str = "lowest",
-    emptied: str = "filled",
+    emptied: bool = True,
     axis: int = -1,
 ) -> Tensor:
     """Something hidden before the softmax over an axis, and emptied after it; or not."""
@@ -153,15 +148,16 @@ def _wrong_weights(
         "padding of other sentences": ~mask,
         "steps": ~mask[:, :, None],
     }[where]
-    return EMPTIED[emptied](HIDDEN[hidden](energies, places).softmax(axis), places)
+    weights = HIDDEN[hidden](energies, places).softmax(axis)
+    return weights.masked_fill(places, 0.0) if emptied else weights
 
 
 # The ways to hide something that people write.
-HIDING = [
-    *({"hidden": hidden} for hidden in ("lowest", "infinity", "a billion less")),
-    *({"hidden": hidden, "emptied": "not"} for hidden in ("lowest", "infinity", "a billion less")),
-    {"hidden": "not", "emptied": "multiplied"},
-]
+HIDING: list[dict[str, Any]] = [
+    {"hidden": hidden, "emptied": emptied}
+    for hidden in ("lowest", "infinity", "a billion less")
+    for emptied in (True, False)
+] + [{"hidden": "not"}]
 
 MASKED_WEIGHTS = Exercise(
     masked_weights,
@@ -169,15 +165,14 @@ MASKED_WEIGHTS = Exercise(
     _wrong_weights,
     {
         "softmax-over-queries": [
-            *({"axis": 1, **way} for way in HIDING),
-            {"axis": 1, "hidden": "not", "emptied": "not"},
+            {"axis": 1, **way} for way in [*HIDING, {"hidden": "not", "emptied": False}]
         ],
-        "not-masked": [{"hidden": "not", "emptied": "not"}],
+        "not-masked": [{"hidden": "not", "emptied": False}],
         "mask-after-softmax": [{"hidden": "not"}],
         "mask-inverted": [{"where": "words", **way} for way in HIDING],
-        "energy-zero-at-padding": [{"hidden": "zero", "emptied": "not"}],
-        "empty-row-nan": [{"hidden": "infinity", "emptied": "not"}],
-        "empty-row-uniform": [{"emptied": "not"}],
+        "energy-zero-at-padding": [{"hidden": "zero", "emptied": False}],
+        "empty-row-nan": [{"hidden": "infinity", "emptied": False}],
+        "empty-row-uniform": [{"emptied": False}],
         "mask-along-steps": [
             {"where": where, **way}
             for where in ("padding of other sentences", "steps")
@@ -196,8 +191,6 @@ MASKED_WEIGHTS = Exercise(
 )
 
 # ---- context-vectors: the weighted sums of the encoder's states
-
-TENTHS = 10
 
 
 def context_vectors(
@@ -225,23 +218,19 @@ def _context_cases(generator: torch.Generator) -> Iterator[Arguments]:
         for row, sentence in enumerate(weights):
             real = max(length - row, 1)
             for step in range(steps):
-                drawn = torch.randint(real, (TENTHS,), generator=generator)
-                sentence[step] = torch.bincount(drawn, minlength=length) / TENTHS
+                drawn = torch.randint(real, (10,), generator=generator)
+                sentence[step] = torch.bincount(drawn, minlength=length) / 10
         if rows == 2:
             weights[1, -1] = 0.0
         values = torch.randint(-90, 91, (rows, length, width), generator=generator) / 10
         yield weights, values
 
 
-def _products(shares: Tensor, values: Tensor) -> Tensor:
-    return shares[..., None] * values[:, None]  # B T S N
-
-
 COMBINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "summed over positions": torch.matmul,
-    "summed over steps": lambda shares, values: _products(shares, values).sum(1),
-    "summed over width": lambda shares, values: _products(shares, values).sum(3),
-    "not summed": _products,
+    "summed over steps": lambda shares, values: (shares[..., None] * values[:, None]).sum(1),
+    "summed over width": lambda shares, values: (shares[..., None] * values[:, None]).sum(3),
+    "not summed": lambda shares, values: shares[..., None] * values[:, None],
     "values along steps": lambda shares, values: (shares[..., None] * values[:, :, None]).sum(2),
     "values transposed": lambda shares, values: shares @ values.mT,
     "values first": lambda shares, values: values @ shares,

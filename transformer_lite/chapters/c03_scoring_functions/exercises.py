@@ -14,8 +14,8 @@ from transformer_lite.exercises.families import (
     OF_HIDDEN_LAYER,
     batch_mixing,
     changes_with,
-    close,
     meet,
+    position_mixing,
     rows_not_one,
     same_with,
     turned,
@@ -73,7 +73,6 @@ def _wrong_dots(
         "root of the positions": keys.shape[1] ** 0.5,
         "root of the steps": steps**0.5,
         "root of the sentences": rows**0.5,
-        "positions": keys.shape[1],
     }[scale]
     asking, asked = (keys, query) if keys_ask else (query, keys)
     energies = asking @ turned(asked, turn)
@@ -92,12 +91,10 @@ SCALED_DOT_ENERGIES = Exercise(
         "not-scaled": [{"scale": "none"}],
         "divided-by-width": [{"scale": "width"}],
         "scaled-by-length": [
-            *({"scale": f"root of the {axis}"} for axis in ("positions", "steps", "sentences")),
-            {"scale": "positions"},
+            {"scale": f"root of the {axis}"} for axis in ("positions", "steps", "sentences")
         ],
         "multiplied-not-divided": [
-            {"scale": "inverse root of the width"},
-            {"scale": "inverse width"},
+            {"scale": f"inverse {size}"} for size in ("width", "root of the width")
         ],
         "softmax-applied": [
             {"softmax_over": axis, **scaling}
@@ -387,12 +384,6 @@ def _outside(arguments: Arguments, value: Tensor, answer: Function) -> bool:
     return bool(value[distance.abs() > radius].any())
 
 
-def _positions_mixed(arguments: Arguments, value: Tensor, answer: Function) -> bool:
-    weights, centre, radius = arguments
-    other = torch.cat([weights[:, :1] + 1, weights[:, 1:]], dim=1)
-    return not close(answer(other, centre, radius)[:, 1:], value[:, 1:])
-
-
 LOCAL_WINDOW = Exercise(
     local_window,
     _window_cases,
@@ -401,25 +392,22 @@ LOCAL_WINDOW = Exercise(
         "sigma-is-radius": [{"exponent": "deviation is radius"}],
         "two-missing": [{"exponent": "without 2"}],
         "sigma-not-squared": [
-            {"exponent": "deviation not squared"},
-            {"exponent": "variance not in brackets"},
+            {"exponent": how} for how in ("deviation not squared", "variance not in brackets")
         ],
         "distance-not-squared": [
-            {"exponent": "distance not squared"},
-            {"exponent": "distance without sign"},
+            {"exponent": f"distance {how}"} for how in ("not squared", "without sign")
         ],
         "window-of-wrong-width": [{"edges_seen": False}, {"reach": 0.5}],
-        "renormalised": [{"normalised": True}, {"normalised": True, "reach": math.inf}],
+        "renormalised": [{"normalised": True, "reach": reach} for reach in (1.0, math.inf)],
         "gaussian-missing": [{"exponent": "none"}],
         "centre-along-positions": [
-            {"axis_for_positions": False},
-            {"axis_for_positions": False, "reach": math.inf},
+            {"axis_for_positions": False, "reach": reach} for reach in (1.0, math.inf)
         ],
     },
     (
         batch_mixing(2),
         Symptom("weight-outside-window", _outside),
-        Symptom("positions-mixed", _positions_mixed),
+        position_mixing("positions-mixed", 0),
         Symptom(
             "weights-grow",
             lambda arguments, value, answer: bool((value > arguments[0] + CLOSE).any()),
