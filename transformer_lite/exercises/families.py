@@ -15,6 +15,14 @@ from transformer_lite.exercises.exercise import Arguments, Function, Symptom
 
 CLOSE = 1e-4  # larger than rounding, smaller than what a changed argument does
 
+# ---- Arguments of cases
+
+
+def tenths(generator: torch.Generator, most: int, *shape: int) -> Float[Tensor, "..."]:
+    """Random numbers that a reader can follow: from -`most` to `most` tenths."""
+    return torch.randint(-most, most + 1, shape, generator=generator) / 10
+
+
 # ---- Settings
 
 

@@ -1,6 +1,7 @@
 """The exercises of chapter 02, additive attention; what they say is in `mistakes.toml`."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from transformer_lite.exercises.families import (
     meet,
     rows_not_one,
     same_with,
+    tenths,
     turned,
 )
 
@@ -42,10 +44,7 @@ def additive_energies(
 
 def _energy_cases(generator: torch.Generator) -> Iterator[Arguments]:
     """Widths that differ, and widths that agree, where a wrong product goes unnoticed."""
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randint(-15, 16, shape, generator=generator) / 10
-
+    draw = partial(tenths, generator, 15)
     sizes = [
         (1, 3, 2, 3, 2), (2, 3, 2, 2, 2), (2, 4, 3, 3, 3), (3, 3, 2, 4, 3), (4, 5, 3, 3, 5),
         (2, 6, 4, 3, 4),
@@ -117,8 +116,7 @@ def _weight_cases(generator: torch.Generator) -> Iterator[Arguments]:
         ([3, 5, 1], 5, 5, 0), ([2, 4, 3], 3, 4, -20000), ([4, 2], 3, 5, 300),
     ]  # fmt: skip
     for lengths, steps, size, level in sizes:
-        shape = (len(lengths), steps, size)
-        energies = torch.randint(-20, 21, shape, generator=generator) / 10
+        energies = tenths(generator, 20, len(lengths), steps, size)
         yield energies + level, torch.arange(size) < torch.tensor(lengths)[:, None]
     far_apart = torch.randint(-200, 201, (2, 2, 4), generator=generator).float()
     yield far_apart, torch.ones(2, 4, dtype=torch.bool)
@@ -222,8 +220,7 @@ def _context_cases(generator: torch.Generator) -> Iterator[Arguments]:
                 sentence[step] = torch.bincount(drawn, minlength=length) / 10
         if rows == 2:
             weights[1, -1] = 0.0
-        values = torch.randint(-90, 91, (rows, length, width), generator=generator) / 10
-        yield weights, values
+        yield weights, tenths(generator, 90, rows, length, width)
 
 
 COMBINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from transformer_lite.exercises.families import (
     position_mixing,
     rows_not_one,
     same_with,
+    tenths,
     turned,
 )
 
@@ -47,10 +49,7 @@ def _dot_cases(generator: torch.Generator) -> Iterator[Arguments]:
         (2, 3, 6, 16),
     ]  # fmt: skip
     for rows, steps, length, width in sizes:
-        yield tuple(
-            torch.randint(-30, 31, (rows, size, width), generator=generator) / 10
-            for size in (steps, length)
-        )
+        yield tuple(tenths(generator, 30, rows, size, width) for size in (steps, length))
 
 
 def _wrong_dots(
@@ -142,10 +141,7 @@ def concat_energies(
 
 def _concat_cases(generator: torch.Generator) -> Iterator[Arguments]:
     """Widths that differ and agree, a square W, and as many steps as positions."""
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randint(-15, 16, shape, generator=generator) / 10
-
+    draw = partial(tenths, generator, 15)
     sizes = [
         (1, 2, 3, 2, 3, 2), (2, 3, 2, 2, 2, 3), (1, 3, 3, 2, 1, 3), (2, 2, 4, 1, 3, 4),
         (3, 4, 4, 3, 2, 2), (2, 3, 5, 3, 3, 4),
@@ -233,7 +229,7 @@ def temperature(energies: Float[Tensor, "*rows S"], tau: float) -> Float[Tensor,
 def _temperature_cases(generator: torch.Generator) -> Iterator[Arguments]:
     """Hot and cold; one row, several, several matrices; energies near 1000."""
     for shape, tau in [((3,), 0.5), ((2, 4), 2.0), ((3, 3), 0.25), ((2, 2, 5), 4.0)]:
-        yield torch.randint(-40, 41, shape, generator=generator) / 10, tau
+        yield tenths(generator, 40, *shape), tau
     # Whole numbers, ties among them: energies this large have few digits left for a fraction.
     yield torch.tensor([[1000.0, 990.0, 1000.0], [3.0, 3.0, -1000.0]]), 0.01
     yield torch.tensor([[1000.0, 992.0, 984.0], [-1000.0, -1000.0, -992.0]]), 8.0
