@@ -126,11 +126,9 @@ def test_every_misconception_has_its_text_and_every_text_its_misconception(
     assert set(exercise.texts.mistakes) <= set(ids)
 
 
-def test_an_exercise_with_texts_has_hints_and_at_most_eight_rows() -> None:
-    written_out = [exercise for exercise in EXERCISES.values() if exercise.texts.hints]
-    assert len(written_out) >= 5
-    for exercise in written_out:
-        assert len(exercise.rows) <= 8 and len(exercise.texts.hints) >= 3, exercise.name
+@every_exercise
+def test_there_are_hints_in_steps_and_at_most_eight_rows(exercise: Exercise) -> None:
+    assert len(exercise.texts.hints) >= 3 and len(exercise.rows) <= 8
 
 
 def test_two_exercises_of_one_name_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from transformer_lite.exercises import Verdict, check, hint, hints
 from transformer_lite.exercises.catalogue import discover, find
 from transformer_lite.exercises.checking import examine
 from transformer_lite.exercises.comparing import difference
+from transformer_lite.exercises.verdict import WIDTH
 
 EXERCISES = discover()
 SHIFT = EXERCISES["shift-right"]
@@ -71,20 +72,37 @@ def left_with_a_blank(target: Tensor, bos: int) -> Any:
     return decoder_input
 
 
-@pytest.mark.parametrize(
-    "answer", [left_as_dots, left_as_pass, left_unimplemented, left_with_a_blank, None, ...]
-)
-def test_not_attempted(answer: object) -> None:
+def left_with_its_docstring(target: Tensor, bos: int) -> Any:
+    """What the decoder reads."""
+
+
+def without_return(target: Tensor, bos: int) -> Any:
+    target.roll(1, 1)
+
+
+UNTOUCHED = [left_as_dots, left_as_pass, left_with_its_docstring, left_with_a_blank]
+
+
+@pytest.mark.parametrize("answer", [*UNTOUCHED, left_unimplemented])
+def test_a_function_that_nobody_filled_in_gets_one_line(answer: object) -> None:
     verdict = check("shift-right", answer)
     assert verdict.outcome == "not attempted"
     assert not verdict.passed and verdict.misconception is None
-    assert SHIFT.texts.task in verdict.message
-    assert str(verdict).startswith("○ shift-right, not attempted")
+    assert str(verdict) == '○ shift-right, not attempted: try hint("shift-right")'
 
 
-def test_without_an_answer_the_task_is_shown() -> None:
-    for exercise in EXERCISES.values():
-        assert exercise.texts.task in check(exercise.name).message
+def test_that_line_is_one_line_for_every_exercise() -> None:
+    for name in EXERCISES:
+        lines = str(check(name, lambda *_: ...)).split("\n")
+        assert len(lines) == 1 and len(lines[0]) <= WIDTH and f'hint("{name}")' in lines[0]
+
+
+@pytest.mark.parametrize("answer", [without_return, None, ...])
+def test_where_nothing_came_back_the_task_is_shown(answer: object) -> None:
+    for exercise in (SHIFT, EXERCISES["last-state"]):
+        verdict = check(exercise.name, answer)
+        assert verdict.outcome == "not attempted"
+        assert exercise.texts.task in verdict.message and "`return`" in verdict.message
 
 
 def test_none_in_some_cases_only_is_an_attempt() -> None:
@@ -668,9 +686,3 @@ def test_hints_come_one_at_a_time(
 def test_a_hint_for_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(ValueError, match='"unknown"; there are "shift-right", "exact-match"'):
         hint("unknown")
-
-
-def test_an_exercise_without_hints_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    hint("masked-weights")
-    said = capsys.readouterr().out
-    assert "has no hints yet" in said and "no more hints" not in said

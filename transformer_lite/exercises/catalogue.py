@@ -28,7 +28,7 @@ def discover() -> dict[str, Exercise]:
             name = exercise.name
             if name in found:
                 raise ValueError(f'exercises must have different names, but two are "{name}"')
-            found[name] = replace(exercise, texts=texts.get(name, exercise.texts))
+            found[name] = replace(exercise, texts=texts[name])
     return found
 
 

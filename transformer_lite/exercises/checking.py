@@ -51,7 +51,7 @@ def check(name: str, answer: object = ...) -> Verdict:
 def examine(exercise: Exercise, answer: object, seconds: float) -> Verdict:
     """`check` for an exercise in hand, with a time limit for all cases together."""
     if answer is None or answer is ...:
-        return _not_attempted(exercise)
+        return Verdict(exercise.name, "not attempted", _nothing_yet(exercise))
     if not callable(answer) or issubclass(type(answer), type):
         return Verdict(exercise.name, "failed", _no_function(answer))
     with undisturbed():
@@ -135,7 +135,7 @@ def _judge(exercise: Exercise, trials: list[_Trial], runner: Runner) -> Verdict:
     if trials[-1].outcome.error is TimeUp:
         return _failed(exercise, trials[-1], TOO_LONG)
     if all(trial.is_blank for trial in trials):
-        return _not_attempted(exercise, trials[0])
+        return _not_attempted(exercise, trials[0], runner)
     for trial in trials:
         if trial.changed:
             argument = exercise.parameters[trial.changed[0]]
@@ -208,13 +208,20 @@ def _failed(
     return Verdict(exercise.name, "failed", text, misconception, trial.arguments)
 
 
-def _not_attempted(exercise: Exercise, trial: _Trial | None = None) -> Verdict:
-    text = (
+def _not_attempted(exercise: Exercise, trial: _Trial, runner: Runner) -> Verdict:
+    """One line for a function that nobody has filled in; its task is above it on the page."""
+    if trial.outcome.error or trial.outcome.value is ... or runner.does_nothing():
+        text = f'try hint("{exercise.name}")'
+    else:
+        text = _nothing_yet(exercise)
+    return Verdict(exercise.name, "not attempted", _join(text, trial.outcome.printed))
+
+
+def _nothing_yet(exercise: Exercise) -> str:
+    return (
         f"nothing comes back yet. Your task: {exercise.texts.task}\n(If you did write it: does "
         "every path through your function end in a `return`?)"
     )
-    printed = trial.outcome.printed if trial else ""
-    return Verdict(exercise.name, "not attempted", _join(text, printed))
 
 
 def _join(*paragraphs: str) -> str:

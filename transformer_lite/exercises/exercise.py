@@ -59,7 +59,7 @@ class Exercise:
         rows: for each misconception, the settings with which `wrong` does what it leads to. An
             answer that does on every case what a row does has this misconception.
         symptoms: properties tried in this order when no row fits.
-        texts: the words, from the chapter's `mistakes.toml`.
+        texts: the words, from the chapter's `mistakes.toml`; none until it is read.
     """
 
     reference: Function
@@ -95,10 +95,8 @@ class Exercise:
 
 
 def read_texts(package: str) -> dict[str, Texts]:
-    """The texts in the `mistakes.toml` of a chapter's package, by exercise; empty without one."""
+    """The texts in the `mistakes.toml` of a chapter's package, by exercise."""
     file = resources.files(package) / "mistakes.toml"
-    if not file.is_file():
-        return {}
     return {
         name: Texts(
             _plain(entry["task"]),

@@ -19,9 +19,6 @@ def hint(name: str) -> None:
     """
     exercise = find(name)
     hints = exercise.texts.hints
-    if not hints:
-        print(wrap("This exercise has no hints yet. What `check` finds is named in its verdict."))
-        return
     _asked[exercise.name] += 1
     asked = _asked[exercise.name]
     for number, text in enumerate(hints[:asked], 1):

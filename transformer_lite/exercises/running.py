@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dis
 import inspect
 import io
 import linecache
@@ -11,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any, TypeVar, cast, no_type_check
 
 from transformer_lite.exercises.exercise import Arguments
@@ -21,6 +22,8 @@ T = TypeVar("T")
 GLANCE = 0.5  # seconds for looking at a value or an error once the time for all calls is up
 AGAIN = 5e-5  # seconds between alarms once time is up
 LONGEST_TEXT = 160  # characters of a line of code or an error message worth repeating
+# What a function without a statement is compiled to: it returns a constant.
+IDLE = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 KEPT = 1000  # characters of what was printed that are kept
 SHOWN = 3  # lines of it that are shown
 
@@ -79,6 +82,11 @@ class Runner:
         """What comes of looking at something of the reader's; `otherwise` where that fails."""
         seen, error = self._run(action, max(self.seconds_left, GLANCE))
         return otherwise if error is not None else cast(T, seen)
+
+    def does_nothing(self) -> bool:
+        """Whether the body of the function is `...`, `pass` or a docstring, and no more."""
+        code = self.look(lambda: _code_of(self.function), None)
+        return code is not None and {step.opname for step in dis.get_instructions(code)} <= IDLE
 
     def _run(
         self, action: Callable[[], T], seconds: float
@@ -140,23 +148,24 @@ def shorten(text: str) -> str:
 
 def _line(function: Any, trace: TracebackType | None) -> str:
     """Words for the innermost line of the reader's own code in a traceback."""
-    home = _file_of(function)
+    code = _code_of(function)
+    home = code.co_filename if code else ""
     own = [place for place in traceback.walk_tb(trace) if place[0].f_code.co_filename == home]
     if not own:
         return ""
     frame, number = own[-1]
-    code = linecache.getline(home, number, frame.f_globals).strip()
-    return f"line {number}" + (f", `{shorten(code)}`" if code else "")
+    text = linecache.getline(home, number, frame.f_globals).strip()
+    return f"line {number}" + (f", `{shorten(text)}`" if text else "")
 
 
-def _file_of(function: Any) -> str:
-    """Name of the file or cell that holds the code of a callable; empty for compiled code."""
+def _code_of(function: Any) -> CodeType | None:
+    """The code of a callable; None for what is compiled by others than Python."""
     inner: Any = inspect.unwrap(getattr(function, "func", function))  # `func` of a partial
     for candidate in (inner, type(inner).__call__):
         code = getattr(candidate, "__code__", None)
-        if code is not None:
-            return str(code.co_filename)
-    return ""
+        if isinstance(code, CodeType):
+            return code
+    return None
 
 
 class _Head(io.TextIOBase):

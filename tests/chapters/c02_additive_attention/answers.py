@@ -142,7 +142,84 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
     "join-directions": [join_by_slices, join_by_view, join_by_unbind, join_by_loop],
 }
 
-# ---- Symptoms: wrong in a way that no catalogued answer computes
+# ---- Mistakes as readers write them
+
+
+def additive_untransposed(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    hidden = torch.tanh((query @ weights["W"])[:, None] + keys @ weights["U"])
+    return hidden @ weights["v"]
+
+
+def additive_without_axis(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    hidden = torch.tanh(query @ weights["W"].T + keys @ weights["U"].T)
+    return hidden @ weights["v"]
+
+
+def tanh_of_each(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    from_query = torch.tanh(query @ weights["W"].T)[:, None]
+    return (from_query + torch.tanh(keys @ weights["U"].T)) @ weights["v"]
+
+
+def hidden_summed(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    hidden = (query @ weights["W"].T)[:, None] + keys @ weights["U"].T
+    return hidden.tanh().sum(-1)
+
+
+def first_query_for_all(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    return additive_by_broadcast(query[:1].expand_as(query), keys, weights)
+
+
+def of_keys_alone(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    return (keys @ weights["U"].T).tanh() @ weights["v"]
+
+
+def of_the_query_alone(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
+    energies = (query @ weights["W"].T).tanh() @ weights["v"]
+    return energies[:, None].expand(keys.shape[:2])
+
+
+def masked_by(where: Callable[[Tensor], Tensor], value: float) -> Callable[..., Tensor]:
+    def masked(energies: Tensor, mask: Tensor) -> Tensor:
+        return energies.masked_fill(where(mask), value).softmax(-1)
+
+    return masked
+
+
+def inverted_by_adding(energies: Tensor, mask: Tensor) -> Tensor:
+    return (energies + mask[:, None] * -1e9).softmax(-1)
+
+
+def unshifted(energies: Tensor, mask: Tensor) -> Tensor:
+    powers = energies.exp() * mask[:, None]
+    return powers / powers.sum(-1, keepdim=True)
+
+
+def by_sigmoid(energies: Tensor, mask: Tensor) -> Tensor:
+    return energies.sigmoid() * mask[:, None]
+
+
+def context_in_a_loop_over_steps(weights: Tensor, values: Tensor) -> Tensor:
+    steps = [weights[:, t, :, None] * values for t in range(weights.shape[1])]
+    return torch.stack(steps, dim=1)
+
+
+def context_without_axis(weights: Tensor, values: Tensor) -> Tensor:
+    return (weights.unsqueeze(-1) * values.unsqueeze(2)).sum(dim=2)
+
+
+def join_top_layer(last: Tensor) -> Tensor:
+    return torch.cat([last[-2], last[-1]], dim=1)
+
+
+def join_by_flattening(last: Tensor) -> Tensor:
+    return last.view(last.shape[0] // 2, last.shape[1], 2 * last.shape[2])
+
+
+def forward_twice(last: Tensor) -> Tensor:
+    return torch.cat([last[::2], last[::2]], dim=-1)
+
+
+# ---- Symptoms: wrong in a way that no row computes
 
 
 def over_the_batch(query: Tensor, keys: Tensor, weights: Weights) -> Tensor:
@@ -218,6 +295,30 @@ def next_layer_joined(last: Tensor) -> Tensor:
 
 
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
+    ("additive-energies", additive_untransposed, "weights-transposed"),
+    ("additive-energies", additive_without_axis, "query-along-positions"),
+    ("additive-energies", tanh_of_each, "tanh-misplaced"),
+    ("additive-energies", hidden_summed, "v-ignored"),
+    ("additive-energies", first_query_for_all, "depends-on-batch-mates"),
+    ("additive-energies", of_keys_alone, "query-ignored-by-softmax"),
+    ("additive-energies", of_the_query_alone, "source-ignored"),
+    ("masked-weights", masked_by(lambda mask: ~mask[:, None], -torch.inf), "empty-row-nan"),
+    ("masked-weights", masked_by(lambda mask: ~mask[:, None], -1e9), "empty-row-uniform"),
+    ("masked-weights", masked_by(lambda mask: ~mask[:, None], -1e4), "padding-gets-weight"),
+    ("masked-weights", masked_by(lambda mask: ~mask[:, None], 0.0), "energy-zero-at-padding"),
+    ("masked-weights", masked_by(lambda mask: ~mask, -torch.inf), "mask-along-steps"),
+    ("masked-weights", masked_by(lambda mask: mask[:, None], -torch.inf), "mask-inverted"),
+    ("masked-weights", inverted_by_adding, "mask-inverted"),
+    ("masked-weights", unshifted, "not-finite"),
+    ("masked-weights", by_sigmoid, "rows-not-one"),
+    ("context-vectors", context_in_a_loop_over_steps, "not-summed"),
+    ("context-vectors", context_without_axis, "values-along-steps"),
+    ("context-vectors", lambda weights, values: values @ weights, "operands-swapped"),
+    ("context-vectors", lambda weights, values: weights @ values[0], "depends-on-batch-mates"),
+    ("join-directions", join_top_layer, "one-layer"),
+    ("join-directions", join_by_flattening, "reshaped"),
+    ("join-directions", lambda last: last[-1], "one-direction"),
+    ("join-directions", forward_twice, "numbers-lost"),
     ("additive-energies", over_the_batch, "depends-on-batch-mates"),
     ("additive-energies", centred, "depends-on-other-keys"),
     ("additive-energies", of_positions, "source-ignored"),
@@ -242,7 +343,7 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("context-vectors", doubled, "leaves-the-range"),
     ("context-vectors", sharpened, None),
     ("join-directions", lambda last: join_by_slices(last) / 2, "numbers-lost"),
-    ("join-directions", neighbours_joined, "sentences-mixed"),
+    ("join-directions", neighbours_joined, "depends-on-batch-mates"),
     ("join-directions", next_layer_joined, "layers-mixed"),
     ("join-directions", lambda last: join_by_slices(last).flip(2), None),
 ]

@@ -122,7 +122,75 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
     "local-window": [local_by_where, local_by_masked_fill, local_by_package],
 }
 
-# ---- Symptoms: wrong in a way that no catalogued answer computes
+# ---- Mistakes as readers write them
+
+
+def scaled_by_view(query: Tensor, keys: Tensor) -> Tensor:
+    turned = keys.reshape(keys.shape[0], keys.shape[2], keys.shape[1])
+    return query @ turned / math.sqrt(query.shape[-1])
+
+
+def scaled_by_positions(query: Tensor, keys: Tensor) -> Tensor:
+    return query @ keys.mT / math.sqrt(keys.shape[1])
+
+
+def scaled_weights(query: Tensor, keys: Tensor) -> Tensor:
+    return torch.softmax(query @ keys.mT, dim=-1) / math.sqrt(query.shape[-1])
+
+
+def concat_in_step(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
+    return torch.tanh(torch.cat([query, keys], dim=-1) @ weight.T) @ v
+
+
+def concat_repeated(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
+    steps, length = query.shape[1], keys.shape[1]
+    pairs = torch.cat([query.repeat(1, length, 1), keys.repeat(1, steps, 1)], dim=-1)
+    return (torch.tanh(pairs @ weight.T) @ v).view(-1, steps, length)
+
+
+def concat_key_first(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
+    width = keys.shape[-1]
+    both = (keys @ weight[:, :width].T)[:, None] + (query @ weight[:, width:].T)[:, :, None]
+    return both.tanh() @ v
+
+
+def concat_halved(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
+    for_query, for_key = weight[:, : weight.shape[1] // 2], weight[:, weight.shape[1] // 2 :]
+    return ((query @ for_query.T)[:, :, None] + (keys @ for_key.T)[:, None]).tanh() @ v
+
+
+def concat_without_tanh(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
+    width = query.shape[-1]
+    return (query @ weight[:, :width].T @ v)[:, :, None] + (keys @ weight[:, width:].T @ v)[:, None]
+
+
+def temperature_by_hand(energies: Tensor, tau: float) -> Tensor:
+    powers = torch.exp(energies / tau)
+    return powers / powers.sum(dim=-1, keepdim=True)
+
+
+def temperature_less_the_maximum(energies: Tensor, tau: float) -> Tensor:
+    return temperature_by_hand(energies - energies.max(), tau)
+
+
+def gaussian_by(
+    exponent: Callable[[Tensor, float], Tensor], cut: bool = True
+) -> Callable[..., Tensor]:
+    def local(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
+        distance = torch.arange(weights.shape[1]) - centre[:, None]
+        gaussian = torch.exp(exponent(distance, radius / 2))
+        return weights * gaussian * (distance.abs() <= radius if cut else 1)
+
+    return local
+
+
+def local_without_axis(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
+    distance = torch.arange(weights.shape[1]) - centre
+    gaussian = torch.exp(-(distance**2) / (2 * (radius / 2) ** 2))
+    return weights * gaussian * (distance.abs() <= radius)
+
+
+# ---- Symptoms: wrong in a way that no row computes
 
 
 def mixed_dots(query: Tensor, keys: Tensor) -> Tensor:
@@ -210,6 +278,31 @@ def raised(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
 
 
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
+    ("scaled-dot-energies", scaled_by_view, "view-for-transpose"),
+    ("scaled-dot-energies", scaled_by_positions, "scaled-by-length"),
+    ("scaled-dot-energies", scaled_weights, "softmax-applied"),
+    ("scaled-dot-energies", lambda query, keys: (query @ keys.mT).softmax(1), "softmax-applied"),
+    ("scaled-dot-energies", lambda query, keys: torch.cdist(query, keys), "not-proportional"),
+    ("concat-energies", concat_in_step, "wrong-pairs"),
+    ("concat-energies", concat_repeated, "wrong-pairs"),
+    ("concat-energies", concat_key_first, "key-first"),
+    ("concat-energies", concat_halved, "cut-at-wrong-place"),
+    ("concat-energies", concat_without_tanh, "tanh-missing"),
+    ("concat-energies", lambda *case: concat_by_splitting(*case).mT, "keys-ask"),
+    ("temperature", temperature_by_hand, "exponential-overflows"),
+    ("temperature", temperature_less_the_maximum, "one-maximum-for-all"),
+    ("temperature", lambda energies, tau: energies.softmax(-1), "tau-ignored"),
+    ("temperature", lambda energies, tau: energies.softmax(-1) ** (1 / tau), "rows-not-one"),
+    ("local-window", gaussian_by(lambda d, sigma: -(d**2) / sigma**2), "two-missing"),
+    ("local-window", gaussian_by(lambda d, sigma: -(d**2) / 2 * sigma**2), "sigma-not-squared"),
+    ("local-window", gaussian_by(lambda d, sigma: -d / (2 * sigma**2)), "distance-not-squared"),
+    ("local-window", gaussian_by(lambda d, sigma: d**2 / (2 * sigma**2)), "weights-grow"),
+    (
+        "local-window",
+        gaussian_by(lambda d, sigma: -(d**2) / (2 * sigma**2), cut=False),
+        "weight-outside-window",
+    ),
+    ("local-window", local_without_axis, "centre-along-positions"),
     ("scaled-dot-energies", mixed_dots, "depends-on-batch-mates"),
     ("scaled-dot-energies", centred_dots, "depends-on-other-keys"),
     ("scaled-dot-energies", dots_of_positions, "source-ignored"),

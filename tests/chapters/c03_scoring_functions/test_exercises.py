@@ -3,20 +3,16 @@
 import torch
 import torch.nn.functional as F
 
-from transformer_lite.chapters.c02_additive_attention.exercises.additive_energies import (
-    additive_energies,
-)
-from transformer_lite.chapters.c03_scoring_functions.exercises.concat_energies import (
-    concat_energies,
-)
-from transformer_lite.chapters.c03_scoring_functions.exercises.scaled_dot_energies import (
-    scaled_dot_energies,
+from transformer_lite.chapters.c02_additive_attention.exercises import ADDITIVE_ENERGIES
+from transformer_lite.chapters.c03_scoring_functions.exercises import (
+    CONCAT_ENERGIES,
+    SCALED_DOT_ENERGIES,
 )
 
 
 def test_the_scaled_dot_product_is_the_one_of_torch() -> None:
     query, keys, values = torch.randn(2, 3, 5), torch.randn(2, 4, 5), torch.randn(2, 4, 6)
-    ours = scaled_dot_energies(query, keys).softmax(-1) @ values
+    ours = SCALED_DOT_ENERGIES.reference(query, keys).softmax(-1) @ values
     torch.testing.assert_close(ours, F.scaled_dot_product_attention(query, keys, values))
 
 
@@ -24,5 +20,6 @@ def test_concat_is_the_additive_score_with_its_matrices_side_by_side() -> None:
     query, keys = torch.randn(2, 3), torch.randn(2, 5, 4)
     weights = {"W": torch.randn(6, 3), "U": torch.randn(6, 4), "v": torch.randn(6)}
     weight = torch.cat([weights["W"], weights["U"]], dim=1)
-    concat = concat_energies(query[:, None], keys, weight, weights["v"])
-    torch.testing.assert_close(concat[:, 0], additive_energies(query, keys, weights))
+    concat = CONCAT_ENERGIES.reference(query[:, None], keys, weight, weights["v"])
+    additive = ADDITIVE_ENERGIES.reference(query, keys, weights)
+    torch.testing.assert_close(concat[:, 0], additive)
