@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import torch
 from stored import run_missing
+from torch import Tensor, nn
 
 from transformer_lite import Seq2Seq, Seq2SeqConfig, data
 from transformer_lite.data import Pair, build_tokenizers, encode_pairs
 from transformer_lite.evaluation import decode_all, exact_match, teacher_forced
+from transformer_lite.recurrent import Attend
 from transformer_lite.results import CHAPTERS
 from transformer_lite.training import TrainingConfig, fit, seed_for
 
@@ -33,7 +35,7 @@ class Setting:
     """One run: what is varied between the curves of the chapter."""
 
     task: str  # "reverse", or "copy": the same strings without the source reversed
-    context: str  # "start" or "each_step"
+    context: str  # "start", "each_step", or "cell": at each step, with the output of "start"
     hidden: int
     steps: int
     seed: int
@@ -46,7 +48,7 @@ def settings() -> list[Setting]:
     grid = [
         Setting("reverse", context, hidden, 3000, seed)
         for seed in (1, 2)
-        for context in ("start", "each_step")
+        for context in ("start", "each_step", "cell")
         for hidden in (64, 128, 256)
     ]
     control = [
@@ -61,6 +63,20 @@ def settings() -> list[Setting]:
     return [*grid, *control, *order, *attention]
 
 
+class CellOnly(nn.Module):
+    """Sees the context at every step in its cell; the output layer sees the state alone."""
+
+    def __init__(self, d_input: int, width: int) -> None:
+        super().__init__()
+        self.cell = nn.GRU(d_input, width, batch_first=True)
+
+    def forward(self, words: Tensor, hidden: Tensor, attend: Attend) -> tuple[Tensor, Tensor]:
+        """As `BahdanauDecoder` does, without its last layer."""
+        context = attend(hidden[-1][:, None]).expand(-1, words.shape[1], -1)  # N T D
+        states, hidden = self.cell(torch.cat([words, context], dim=-1), hidden)
+        return states, hidden
+
+
 def run(setting: Setting) -> dict[str, object]:
     """Train and score one setting."""
     corpus = data.load(setting.task, shortest=1, longest=20, train=100_000, seed=0)
@@ -71,11 +87,13 @@ def run(setting: Setting) -> dict[str, object]:
             len(source),
             len(target),
             attention=setting.attention,
-            context=setting.context,
+            context="each_step" if setting.context == "cell" else setting.context,
             hidden=setting.hidden,
             bidirectional=setting.bidirectional,
         )
     )
+    if setting.context == "cell":
+        model.decoder = CellOnly(model.config.d_embedding + setting.hidden, setting.hidden)
     training = TrainingConfig(
         steps=setting.steps, batch_tokens=1024, peak_rate=3e-3, warmup=200, seed=setting.seed
     )

@@ -143,6 +143,19 @@ class LocationScore(Score):
         return energies[..., :size]
 
 
+class UniformScore(Score):
+    """e = 0: every token gets the same weight, whatever asks, and the context never changes.
+
+    The control for the other scores: the same decoder, the same values, and no look-up.
+    """
+
+    def energies(
+        self, query: Float[Tensor, "B T Q"], prepared: Float[Tensor, "B S A"]
+    ) -> Float[Tensor, "B T S"]:
+        """Zeros."""
+        return query.new_zeros(*query.shape[:2], prepared.shape[1])
+
+
 def weighted_average(
     weights: Float[Tensor, "B T S"], values: Float[Tensor, "B S D"]
 ) -> Float[Tensor, "B T D"]:

@@ -35,10 +35,11 @@ from transformer_lite.scores import (
     LocationScore,
     ScaledDotScore,
     Score,
+    UniformScore,
 )
 from transformer_lite.windows import MonotonicWindow, PredictiveWindow
 
-ScoreName = Literal["additive", "dot", "scaled_dot", "general", "location"]
+ScoreName = Literal["additive", "dot", "scaled_dot", "general", "location", "uniform"]
 DecoderName = Literal["bahdanau", "luong"]
 ContextPlace = Literal["start", "each_step"]
 WindowName = Literal["monotonic", "predictive"]
@@ -50,7 +51,8 @@ class Seq2SeqConfig:
 
     Attributes:
         source_vocab, target_vocab: number of token ids on each side.
-        attention: None, or the score: "additive", "dot", "scaled_dot", "general", "location".
+        attention: None, or the score: "additive", "dot", "scaled_dot", "general", "location", or
+            the control "uniform".
         decoder: which state asks. "bahdanau": the previous one, and the context enters the
             recurrent cell at the same step. "luong": the state just computed, and the context
             joins behind the cell.
@@ -337,6 +339,8 @@ def _attention(config: Seq2SeqConfig) -> Attention | None:
             score = GeneralScore(width, width)
         case "location":
             score = LocationScore(width, config.longest_source)
+        case "uniform":
+            score = UniformScore()
     match config.window:
         case None:
             return Attention(score)
