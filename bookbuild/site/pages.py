@@ -13,8 +13,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.stored import read_stored
 from bookbuild.project import Project
-from bookbuild.site.links import add_links
 from bookbuild.site.graft import graft, graft_stand_ins
+from bookbuild.site.links import add_links
 from bookbuild.source import SourceError, page_text
 from bookbuild.widgets import HOST, STATE, VIEW, saved_state, script_text
 
