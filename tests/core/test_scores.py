@@ -13,6 +13,7 @@ from transformer_lite.scores import (
     LocationScore,
     ScaledDotScore,
     Score,
+    UniformScore,
     weighted_average,
 )
 
@@ -22,6 +23,7 @@ SCORES: dict[str, Callable[[], Score]] = {
     "scaled_dot": ScaledDotScore,
     "general": lambda: GeneralScore(4, 4),
     "location": lambda: LocationScore(4, 9),
+    "uniform": UniformScore,
 }
 every_score = pytest.mark.parametrize("name", SCORES)
 
@@ -44,6 +46,8 @@ def by_hand(name: str, score: Score, query: Tensor, keys: Tensor, position: int)
             return float(query @ score.key.weight @ key)
         case LocationScore():
             return float((score.position.weight @ query)[position])
+        case UniformScore():
+            return 0.0
         case _:
             return float(query @ key) / (math.sqrt(4) if name == "scaled_dot" else 1)
 
@@ -72,11 +76,11 @@ def test_concat_is_the_additive_score() -> None:
     assert_same(score(query, keys), score.v(both(pairs).tanh()).squeeze(-1))
 
 
-def test_location_alone_does_not_look_at_the_keys() -> None:
+def test_which_scores_do_not_look_at_the_keys() -> None:
     for name in SCORES:
         score, query, keys = made(name)
         same = torch.equal(score(query, keys), score(query, torch.randn_like(keys)))
-        assert same == (name == "location")
+        assert same == (name in {"location", "uniform"})
 
 
 def test_widths_that_do_not_fit_are_refused() -> None:

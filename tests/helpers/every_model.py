@@ -36,6 +36,10 @@ def _kinds() -> dict[str, tuple[type, dict[str, Any]]]:
                 Seq2SeqConfig,
                 {"attention": attention, **decoder},
             )
+    kinds["rnn, uniform, luong"] = (
+        Seq2SeqConfig,
+        {"attention": "uniform", "decoder": "luong"},
+    )
     for window in ("monotonic", "predictive"):
         for name, decoder in DECODERS.items():
             kinds[f"rnn, {window} window, {name}"] = (
@@ -76,6 +80,7 @@ COVERING = [
     "rnn, additive, luong, input feeding",
     "rnn, general, bahdanau",
     "rnn, general, luong",
+    "rnn, uniform, luong",
     "transformer, pre, sinusoidal",
     "transformer, pre, learned",
     "transformer, post, sinusoidal",
