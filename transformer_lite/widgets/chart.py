@@ -11,7 +11,7 @@ from transformer_lite.widgets.frames import WIDTH, Frame
 # Room for ticks, for the last number and for the title.
 _LEFT_MARGIN, _RIGHT_MARGIN, _TOP_MARGIN, _BOTTOM_MARGIN = 46, 30, 38, 24
 _PLOT = 104  # height of the plotting area
-_DASHES = ("1.5 3.5", "7 4", "none")
+_DASHES = ("1.5 3.5", "7 4", None)
 _SMALL: dict[str, Any] = {"size": 11, "colour": QUIET}
 
 

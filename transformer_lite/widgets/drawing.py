@@ -21,9 +21,9 @@ def legible(words: str) -> str:
     return _ILLEGIBLE.sub("\ufffd", words)
 
 
-def label(token: str) -> str:
+def label(token: str, letters: int = _LABEL) -> str:
     """A token as it can stand in any picture: legible, and only the beginning of a long one."""
-    return legible(token if len(token) <= _LABEL else f"{token[: _LABEL - 1]}…")
+    return legible(token if len(token) <= letters else f"{token[: letters - 1]}…")
 
 
 def card(width: int, height: int, parts: Iterable[str]) -> str:
@@ -44,39 +44,52 @@ def text(
     weight: int | None = None,
     size: int | None = None,
     colour: str | None = None,
+    turn: int | None = None,
 ) -> str:
     """Words that begin, end or are centred (`anchor`) at a point of their baseline.
 
     With several x, each character has a place of its own. What is None stays as the picture has it:
-    from the point on, regular, 13 pixels, ink. Nothing is drawn where there are no words.
+    from the point on, regular, 13 pixels, ink, not turned. `turn` is in degrees, clockwise, around
+    the point. Nothing is drawn where there are no words.
     """
     places = x if isinstance(x, Iterable) else [x]
     across = " ".join(f"{place:g}" for place in places)
-    look = {"text-anchor": anchor, "font-weight": weight, "font-size": size, "fill": colour}
+    look = {
+        "text-anchor": anchor,
+        "font-weight": weight,
+        "font-size": size,
+        "fill": colour,
+        "transform": None if turn is None else f"rotate({turn} {across} {y:g})",
+    }
     written = "".join(f" {name}='{value}'" for name, value in look.items() if value is not None)
     return f"<text x='{across}' y='{y:g}'{written}>{escape(legible(words))}</text>" if words else ""
 
 
-def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str:
-    """A filled rectangle, its corner at the top left."""
-    return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
+def bar(
+    x: Number, y: Number, width: Number, height: Number, colour: str, strength: Number = 1
+) -> str:
+    """A filled rectangle, its corner at the top left; of little `strength` it is nearly clear."""
+    place = f"x='{x:.4g}' y='{y:.4g}' width='{width:.4g}' height='{height:.4g}'"
+    clear = f" opacity='{strength:g}'" if strength < 1 else ""
+    return f"<rect {place} fill='{colour}'{clear}/>"
 
 
-def dot(x: Number, y: Number) -> str:
-    """A filled circle around a point, in ink."""
-    return f"<circle cx='{x:g}' cy='{y:g}' r='4'/>"
+def dot(x: Number, y: Number, radius: Number = 4, colour: str = INK) -> str:
+    """A filled circle around a point."""
+    return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='{radius:g}' fill='{colour}'/>"
 
 
 def line(
     points: Iterable[tuple[Number, Number]],
     colour: str,
     thickness: Number,
-    dashes: str = "none",
+    dashes: str | None = None,
 ) -> str:
     """A line from point to point; `dashes` as SVG's stroke-dasharray has them."""
-    path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    look = f"stroke='{colour}' stroke-width='{thickness:g}' stroke-dasharray='{dashes}'"
-    return f"<polyline points='{path}' fill='none' {look}/>"
+    path = " ".join(f"{x:.4g},{y:.4g}" for x, y in points)
+    look = f"stroke='{colour}' stroke-width='{thickness:g}'"
+    dashed = f" stroke-dasharray='{dashes}'" if dashes else ""
+    return f"<polyline points='{path}' fill='none' {look}{dashed}/>"
 
 
 def halo(part: str) -> str:

@@ -1,51 +1,71 @@
-"""Chapter 02: follow a trained decoder token by token, from energies to weights to context."""
+"""Chapter 02: follow a decoder token by token, and see where it looked for each one."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import traitlets
-
-from transformer_lite.chapters.c02_additive_attention.recording import check, record
-from transformer_lite.chapters.c02_additive_attention.step import Step, mark
-from transformer_lite.chapters.c02_additive_attention.still import draw
+from transformer_lite.chapters.c02_additive_attention.recording import Recording, check, record
 from transformer_lite.data import Tokenizer
+from transformer_lite.palette import NEUTRAL, OUTPUT, QUERY
 from transformer_lite.seq2seq import Seq2Seq
-from transformer_lite.widgets.base import StillWidget, check_trait, front_end
+from transformer_lite.widgets.drawing import (
+    CARD,
+    INK,
+    QUIET,
+    Number,
+    bar,
+    dot,
+    halo,
+    label,
+    line,
+    text,
+)
+from transformer_lite.widgets.frames import (
+    WIDTH,
+    Finding,
+    Frame,
+    FrameWidget,
+    Layer,
+    Menu,
+    Picture,
+    Question,
+    Slider,
+)
+
+PARTS = ("the beginning", "the middle", "the end")  # thirds of the source
+FAINTEST = 0.02  # weights below it are not drawn
+WIDEST = 12  # pixels of a line that carries all the weight
+MOST_LETTERS = 12  # of a token in the picture
+TURN = -50  # degrees, of source tokens that are longer than a letter
+FLOW, ROW = 76, 15  # pixels from the source to the context, and of a row of the map
+GAP = 24  # pixels from the context to the map
 
 
-class DecoderStepper(StillWidget):
-    """Predict, then see, which source token weighs most when the next target token is written.
+class DecoderStepper(FrameWidget):
+    """Predict, then see, where the decoder looks when it writes the next token.
 
-    The model decodes each text once, greedily, when the widget is made; from then on the model is
-    not needed: softmax and weighted sum are computed from the stored energies and encoder outputs.
-    What the reader chose can be read back and set, all counted from 0: `text`, `step`,
-    `prediction` (a source token; None before there is one), `revealed`, and `ask` (hide the
-    answer again after each change).
+    The model decodes each text once, greedily, when the widget is made; from then on it is not
+    needed. What the reader chose can be read back and set: `source` (one of the texts), `step`
+    (from 1; past the last step of a text its last one is shown), `prediction` (one of `PARTS`; None
+    before there is one), and `ask` (hide the answer).
 
     Args:
         model: a trained `Seq2Seq` with attention.
         source_tokenizer, target_tokenizer: those that it was trained with.
         texts: at least one text to choose from.
+        captions: recordings of other models, to choose from as well.
         state: initial values of the names above, such as `step=3`.
 
     Raises:
-        ValueError: the model has no attention, or a window; a tokenizer does not fit it; there is
-            no text, or one that the tokenizer does not know.
+        ValueError: the model has no attention; a tokenizer does not fit it; there is no text, or
+            one that the tokenizer does not know.
         traitlets.TraitError: a value of `state` is outside its range.
     """
 
-    _esm, _css = front_end(__file__)
-
-    recorded: traitlets.List[Any] = traitlets.List(help="by text: source, values and steps").tag(
-        sync=True
-    )
-    text = traitlets.Int(0, help="which text, from 0").tag(sync=True)
-    step = traitlets.Int(0, help="which target token is being written, from 0").tag(sync=True)
-    prediction = traitlets.Int(
-        None, allow_none=True, help="the source token that will weigh most, as guessed, from 0"
-    ).tag(sync=True)
-    revealed = traitlets.Bool(False, help="whether the answer is shown").tag(sync=True)
-    ask = traitlets.Bool(True, help="whether a change hides the answer").tag(sync=True)
+    heading = "A decoder with attention, one step at a time"
+    prediction = Question("Predict: where in the source will it look most?", PARTS)
+    source: str
+    step: int
 
     def __init__(
         self,
@@ -53,80 +73,164 @@ class DecoderStepper(StillWidget):
         source_tokenizer: Tokenizer,
         target_tokenizer: Tokenizer,
         texts: Sequence[str],
+        captions: Sequence[Recording] = (),
         **state: Any,
     ) -> None:
         check(model, source_tokenizer, target_tokenizer, texts)
-        recorded = [record(model, source_tokenizer, target_tokenizer, text) for text in texts]
-        super().__init__(recorded=recorded, **state)
-
-    @traitlets.validate("text", "step", "prediction")
-    def _check(self, proposal: Any) -> int | None:
-        name: str = proposal["trait"].name
-        value: int | None = proposal["value"]
-        if value is not None:
-            check_trait(name, value, self._allowed(name))
-        return value
-
-    @traitlets.observe("text")
-    def _fit(self, _: Any) -> None:
-        """Another text may have fewer steps and fewer tokens than the one before it."""
-        self.step = min(self.step, self._allowed("step")[-1])
-        if self.prediction is not None and self.prediction not in self._allowed("prediction"):
-            self.prediction = None
-
-    def _allowed(self, name: str) -> range:
-        if name == "text":
-            return range(len(self.recorded))
-        chosen = self.recorded[self.text]
-        return range(len(chosen["steps" if name == "step" else "source"]))
+        made = [record(model, source_tokenizer, target_tokenizer, text) for text in texts]
+        self._recordings = {one.text: one for one in (*made, *captions)}
+        self._steps = max(len(one.written) for one in self._recordings.values())
+        longest = max(
+            len(_mark(token)) for one in self._recordings.values() for token in one.source
+        )
+        self._top = 12 + 5 * longest  # where the source stands
+        names = list(self._recordings)
+        self.add_traits(
+            source=Menu("Source", names, names[0]),
+            step=Slider("Step", range(1, self._steps + 1), 1),
+        )
+        super().__init__(**state)
 
     @property
-    def now(self) -> Step:
-        """Everything about the step that is chosen."""
-        chosen = self.recorded[self.text]
-        return Step(chosen["source"], values=chosen["values"], **chosen["steps"][self.step])
+    def recording(self) -> Recording:
+        """The text that is chosen, with what was written and the weights of all steps."""
+        return self._recordings[self.source]
 
     @property
-    def energies(self) -> list[float]:
-        """How well each source token fits the decoder's state, one number a source token."""
-        return self.now.energies
+    def weights(self) -> Sequence[float]:
+        """How much the chosen step looks at each of the S source tokens."""
+        return self.recording.weights[self._place(self.source, self.step)]
 
-    @property
-    def weights(self) -> list[float]:
-        """The softmax of the energies, one number a source token."""
-        return self.now.weights
+    def pictures(self) -> list[Picture]:
+        """Weights that flow from the source into a context; below, the map with a row for each."""
+        rows = [Layer(partial(self._row, place)) for place in range(self._steps)]
+        layers = [
+            Layer(self._tokens),
+            *rows,
+            Layer(self._asked, ask=True),
+            Layer(self._flow, ask=False),
+            Layer(self._written),
+        ]
+        return [Picture(self._top + FLOW + GAP + ROW * self._steps + 2, layers)]
 
-    @property
-    def context(self) -> list[float]:
-        """The first components of the context: encoder outputs, each times its weight, summed."""
-        return self.now.context
-
-    @property
-    def written(self) -> list[str]:
-        """The target tokens written so far, that of this step last."""
-        steps = self.recorded[self.text]["steps"]
-        return [step["written"] for step in steps[: self.step + 1]]
-
-    def still(self) -> str:
-        """Energies, weights, context and the written token, as an SVG picture."""
-        return draw(self.now, self.step, self.written)
-
-    def words(self) -> str:
-        """Energies, weights, context and the written token, as text."""
-        now = self.now
-        *before, after = map(mark, self.written)
-        tokens = zip(map(mark, now.source), now.energies, now.weights, strict=True)
-        return "\n".join(
-            (
-                f"Step {self.step + 1}: written so far {' '.join(before) or '(nothing)'}, "
-                f"now {after}",
-                "source token  energy  weight",
-                *(f"{token:12}  {energy:6.2f}  {weight:6.2f}" for token, energy, weight in tokens),
-                f"first {len(now.context)} numbers of the context: "
-                f"{' '.join(f'{number:.2f}' for number in now.context)}",
-                now.sentence(),
-            )
+    def finding(self, source: str, step: int) -> Finding:
+        """Which token weighs most, and in which third of the source it stands."""
+        recording, place = self._recordings[source], self._place(source, step)
+        weights, tokens = recording.weights[place], recording.source
+        most = weights.index(max(weights))
+        return Finding(
+            f"Step {place + 1} of {len(recording.written)} writes {_spell(recording.written[place])}. "
+            f"Most weight, {weights[most]:.2f} of 1: {_spell(tokens[most])}, "
+            f"token {most + 1} of {len(tokens)}.",
+            PARTS[most * len(PARTS) // len(tokens)],
         )
 
-    def __repr__(self) -> str:
-        return f"DecoderStepper(text={self.text}, step={self.step})"
+    def _place(self, source: str, step: int) -> int:
+        return min(step, len(self._recordings[source].written)) - 1
+
+    def _map_top(self) -> int:
+        return self._top + FLOW + GAP
+
+    def _tokens(self, source: str) -> Frame:
+        """The source in a row, and the frame of the map below it."""
+        recording, columns = self._recordings[source], _Columns(self._recordings[source])
+        tokens = [
+            text(columns.middle(place) - 2, self._top, token, size=11, turn=TURN)
+            if len(token) > 1
+            else text(columns.middle(place), self._top, token, "middle")
+            for place, token in enumerate(map(_mark, recording.source))
+        ]
+        top, bottom = self._map_top(), self._map_top() + ROW * len(recording.written)
+        left, right = columns.left, columns.left + columns.wide * len(recording.source)
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+        words = f"source: {' '.join(map(_mark, recording.source))}"
+        return Frame(words, "".join([*tokens, line(corners, NEUTRAL, 1)]))
+
+    def _row(self, place: int, source: str, step: int) -> Frame:
+        """A row of the map, from its step on; in words it was told at its step."""
+        recording, columns = self._recordings[source], _Columns(self._recordings[source])
+        if place > self._place(source, step):
+            return Frame("", "")
+        y = self._map_top() + ROW * place
+        cells = [
+            bar(columns.left + columns.wide * at, y, columns.wide, ROW, QUERY, round(weight, 2))
+            for at, weight in enumerate(recording.weights[place])
+            if weight >= FAINTEST
+        ]
+        name = text(columns.left - 6, y + 12, _mark(recording.written[place]), "end", size=11)
+        return Frame("", "".join([*cells, name]))
+
+    def _asked(self, source: str, step: int) -> Frame:
+        """Brackets around the thirds of the source; the last row of the map stays covered."""
+        columns = _Columns(self._recordings[source])
+        count, y = len(self._recordings[source].source), self._top + 9
+        parts = []
+        for number, name in enumerate(PARTS):
+            places = [at for at in range(count) if at * len(PARTS) // count == number]
+            if places:
+                left, right = (
+                    columns.left + columns.wide * at for at in (places[0], places[-1] + 1)
+                )
+                parts.append(line([(left + 2, y), (right - 2, y)], QUIET, 2))
+                words = name.removeprefix("the ")
+                parts.append(text((left + right) / 2, y + 15, words, "middle", colour=QUIET))
+        top = self._map_top() + ROW * self._place(source, step)
+        width = columns.wide * count - 2
+        cover = bar(columns.left + 1, top + 1, width, ROW - 2, CARD)
+        question = text(columns.left + width / 2, top + 12, "?", "middle", weight=600)
+        return Frame("weights: covered until you predict", "".join([*parts, cover, question]))
+
+    def _flow(self, source: str, step: int) -> Frame:
+        """Lines as wide as the weights, from the source into the context."""
+        recording, place = self._recordings[source], self._place(source, step)
+        columns, weights = _Columns(recording), recording.weights[place]
+        drawn = [at for at, weight in enumerate(weights) if weight >= FAINTEST]
+        lines = [
+            line(
+                [(columns.middle(at), self._top + 6), (columns.centre, self._top + FLOW)],
+                QUERY,
+                round(WIDEST * weights[at], 1),
+            )
+            for at in drawn
+        ]
+        told = [f"{_mark(recording.source[at])} {weights[at]:.2f}" for at in drawn]
+        return Frame(f"weights: {', '.join(told)}", "".join(lines))
+
+    def _written(self, source: str, step: int) -> Frame:
+        """The context, the token written from it, and a mark at its row of the map."""
+        recording, place = self._recordings[source], self._place(source, step)
+        columns, y = _Columns(recording), self._top + FLOW
+        *before, now = map(_mark, recording.written[: place + 1])
+        row = self._map_top() + ROW * place
+        parts = [
+            dot(columns.centre, y, 8, OUTPUT),
+            halo(text(columns.centre + 14, y + 5, f"context → writes {now}", weight=600)),
+            line([(columns.left - 3, row), (columns.left - 3, row + ROW)], INK, 3),
+        ]
+        return Frame(
+            f"written so far: {' '.join(before) or '(nothing)'}, now {now}", "".join(parts)
+        )
+
+
+class _Columns:
+    """Where the source tokens of a recording stand, in pixels from the left."""
+
+    def __init__(self, recording: Recording) -> None:
+        names, ends = map(_mark, recording.written), map(_mark, recording.source[-3:])
+        self.left = 10 + 7 * max(map(len, names))
+        self.wide = (WIDTH - self.left - 4 * max(map(len, ends))) / len(recording.source)
+        self.centre = self.left + 0.5 * self.wide * len(recording.source)
+
+    def middle(self, place: int) -> Number:
+        """The middle of a column."""
+        return self.left + self.wide * (place + 0.5)
+
+
+def _mark(token: str) -> str:
+    """A token as it stands in the picture: a space leaves a mark, and a long one is cut."""
+    return "␣" if token == " " else label(token, MOST_LETTERS)
+
+
+def _spell(token: str) -> str:
+    """A token as it is written in a sentence."""
+    return "a space" if token == " " else f"“{label(token)}”"
