@@ -65,18 +65,14 @@ def text(
     return f"<text x='{across}' y='{y:g}'{written}>{escape(legible(words))}</text>" if words else ""
 
 
-def bar(
-    x: Number, y: Number, width: Number, height: Number, colour: str, strength: Number = 1
-) -> str:
-    """A filled rectangle, its corner at the top left; of little `strength` it is nearly clear."""
-    place = f"x='{x:.4g}' y='{y:.4g}' width='{width:.4g}' height='{height:.4g}'"
-    clear = f" opacity='{strength:g}'" if strength < 1 else ""
-    return f"<rect {place} fill='{colour}'{clear}/>"
+def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str:
+    """A filled rectangle, its corner at the top left."""
+    return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
 
 
 def dot(x: Number, y: Number, radius: Number = 4, colour: str = INK) -> str:
     """A filled circle around a point."""
-    return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='{radius:g}' fill='{colour}'/>"
+    return f"<circle cx='{x:g}' cy='{y:g}' r='{radius:g}' fill='{colour}'/>"
 
 
 def line(
@@ -86,16 +82,24 @@ def line(
     dashes: str | None = None,
 ) -> str:
     """A line from point to point; `dashes` as SVG's stroke-dasharray has them."""
-    path = " ".join(f"{x:.4g},{y:.4g}" for x, y in points)
     look = f"stroke='{colour}' stroke-width='{thickness:g}'"
     dashed = f" stroke-dasharray='{dashes}'" if dashes else ""
-    return f"<polyline points='{path}' fill='none' {look}{dashed}/>"
+    return f"<polyline points='{_path(points)}' fill='none' {look}{dashed}/>"
+
+
+def area(points: Iterable[tuple[Number, Number]], colour: str) -> str:
+    """What lies inside a line from point to point and back to the first one."""
+    return f"<polyline points='{_path(points)}' fill='{colour}'/>"
 
 
 def halo(part: str) -> str:
     """The same part with a margin in the colour of the card, to be read on top of lines."""
     look = f"stroke='{CARD}' stroke-width='5' stroke-linejoin='round' paint-order='stroke'"
     return f"<g {look}>{part}</g>"
+
+
+def _path(points: Iterable[tuple[Number, Number]]) -> str:
+    return " ".join(f"{round(x, 1):g},{round(y, 1):g}" for x, y in points)
 
 
 def decimal(number: Number, digits: int) -> str:

@@ -13,6 +13,7 @@ from transformer_lite.widgets.drawing import (
     INK,
     QUIET,
     Number,
+    area,
     bar,
     dot,
     halo,
@@ -33,12 +34,11 @@ from transformer_lite.widgets.frames import (
 )
 
 PARTS = ("the beginning", "the middle", "the end")  # thirds of the source
-FAINTEST = 0.02  # weights below it are not drawn
-WIDEST = 12  # pixels of a line that carries all the weight
 MOST_LETTERS = 12  # of a token in the picture
-TURN = -50  # degrees, of source tokens that are longer than a letter
-FLOW, ROW = 76, 15  # pixels from the source to the context, and of a row of the map
-GAP = 24  # pixels from the context to the map
+FAINTEST = 0.015  # weights below it are not drawn
+# In pixels: from the source to the context, how wide all weights are together, from the context to
+# the map, and a row of the map.
+FLOW, ALL, GAP, ROW = 76, 24, 24, 16
 
 
 class DecoderStepper(FrameWidget):
@@ -79,15 +79,12 @@ class DecoderStepper(FrameWidget):
         check(model, source_tokenizer, target_tokenizer, texts)
         made = [record(model, source_tokenizer, target_tokenizer, text) for text in texts]
         self._recordings = {one.text: one for one in (*made, *captions)}
-        self._steps = max(len(one.written) for one in self._recordings.values())
-        longest = max(
-            len(_mark(token)) for one in self._recordings.values() for token in one.source
-        )
-        self._top = 12 + 5 * longest  # where the source stands
-        names = list(self._recordings)
+        tokens = {_mark(token) for one in self._recordings.values() for token in one.source}
+        top = 12 + 5 * max(map(len, tokens))
+        self._drawings = {name: _Drawing(one, top) for name, one in self._recordings.items()}
+        names, steps = list(self._recordings), max(map(_steps, self._recordings.values()))
         self.add_traits(
-            source=Menu("Source", names, names[0]),
-            step=Slider("Step", range(1, self._steps + 1), 1),
+            source=Menu("Source", names, names[0]), step=Slider("Step", range(1, steps + 1), 1)
         )
         super().__init__(**state)
 
@@ -103,15 +100,18 @@ class DecoderStepper(FrameWidget):
 
     def pictures(self) -> list[Picture]:
         """Weights that flow from the source into a context; below, the map with a row for each."""
-        rows = [Layer(partial(self._row, place)) for place in range(self._steps)]
+        drawings, place = self._drawings, self._place
+        steps = max(map(_steps, self._recordings.values()))
+        rows = [Layer(partial(self._row, number)) for number in range(steps)]
         layers = [
-            Layer(self._tokens),
             *rows,
-            Layer(self._asked, ask=True),
-            Layer(self._flow, ask=False),
-            Layer(self._written),
+            Layer(lambda source, step: drawings[source].cover(place(source, step)), ask=True),
+            Layer(lambda source: drawings[source].thirds(), ask=True),
+            Layer(lambda source: drawings[source].tokens()),
+            Layer(lambda source, step: drawings[source].flow(place(source, step)), ask=False),
+            Layer(lambda source, step: drawings[source].written(place(source, step))),
         ]
-        return [Picture(self._top + FLOW + GAP + ROW * self._steps + 2, layers)]
+        return [Picture(max(one.height for one in drawings.values()), layers)]
 
     def finding(self, source: str, step: int) -> Finding:
         """Which token weighs most, and in which third of the source it stands."""
@@ -119,111 +119,106 @@ class DecoderStepper(FrameWidget):
         weights, tokens = recording.weights[place], recording.source
         most = weights.index(max(weights))
         return Finding(
-            f"Step {place + 1} of {len(recording.written)} writes {_spell(recording.written[place])}. "
+            f"Step {place + 1} of {_steps(recording)} writes {_spell(recording.written[place])}. "
             f"Most weight, {weights[most]:.2f} of 1: {_spell(tokens[most])}, "
             f"token {most + 1} of {len(tokens)}.",
-            PARTS[most * len(PARTS) // len(tokens)],
+            PARTS[_third(most, len(tokens))],
         )
 
     def _place(self, source: str, step: int) -> int:
-        return min(step, len(self._recordings[source].written)) - 1
+        return min(step, _steps(self._recordings[source])) - 1
 
-    def _map_top(self) -> int:
-        return self._top + FLOW + GAP
+    def _row(self, number: int, source: str, step: int) -> Frame:
+        shown = number <= self._place(source, step)
+        return self._drawings[source].row(number) if shown else Frame("", "")
 
-    def _tokens(self, source: str) -> Frame:
-        """The source in a row, and the frame of the map below it."""
-        recording, columns = self._recordings[source], _Columns(self._recordings[source])
-        tokens = [
-            text(columns.middle(place) - 2, self._top, token, size=11, turn=TURN)
-            if len(token) > 1
-            else text(columns.middle(place), self._top, token, "middle")
-            for place, token in enumerate(map(_mark, recording.source))
-        ]
-        top, bottom = self._map_top(), self._map_top() + ROW * len(recording.written)
-        left, right = columns.left, columns.left + columns.wide * len(recording.source)
-        corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-        words = f"source: {' '.join(map(_mark, recording.source))}"
-        return Frame(words, "".join([*tokens, line(corners, NEUTRAL, 1)]))
 
-    def _row(self, place: int, source: str, step: int) -> Frame:
-        """A row of the map, from its step on; in words it was told at its step."""
-        recording, columns = self._recordings[source], _Columns(self._recordings[source])
-        if place > self._place(source, step):
-            return Frame("", "")
-        y = self._map_top() + ROW * place
-        cells = [
-            bar(columns.left + columns.wide * at, y, columns.wide, ROW, QUERY, round(weight, 2))
-            for at, weight in enumerate(recording.weights[place])
-            if weight >= FAINTEST
-        ]
-        name = text(columns.left - 6, y + 12, _mark(recording.written[place]), "end", size=11)
-        return Frame("", "".join([*cells, name]))
+class _Drawing:
+    """A recording in a picture, whose columns are the source tokens; `top` is where these stand."""
 
-    def _asked(self, source: str, step: int) -> Frame:
-        """Brackets around the thirds of the source; the last row of the map stays covered."""
-        columns = _Columns(self._recordings[source])
-        count, y = len(self._recordings[source].source), self._top + 9
-        parts = []
-        for number, name in enumerate(PARTS):
-            places = [at for at in range(count) if at * len(PARTS) // count == number]
-            if places:
-                left, right = (
-                    columns.left + columns.wide * at for at in (places[0], places[-1] + 1)
-                )
-                parts.append(line([(left + 2, y), (right - 2, y)], QUIET, 2))
-                words = name.removeprefix("the ")
-                parts.append(text((left + right) / 2, y + 15, words, "middle", colour=QUIET))
-        top = self._map_top() + ROW * self._place(source, step)
-        width = columns.wide * count - 2
-        cover = bar(columns.left + 1, top + 1, width, ROW - 2, CARD)
-        question = text(columns.left + width / 2, top + 12, "?", "middle", weight=600)
-        return Frame("weights: covered until you predict", "".join([*parts, cover, question]))
-
-    def _flow(self, source: str, step: int) -> Frame:
-        """Lines as wide as the weights, from the source into the context."""
-        recording, place = self._recordings[source], self._place(source, step)
-        columns, weights = _Columns(recording), recording.weights[place]
-        drawn = [at for at, weight in enumerate(weights) if weight >= FAINTEST]
-        lines = [
-            line(
-                [(columns.middle(at), self._top + 6), (columns.centre, self._top + FLOW)],
-                QUERY,
-                round(WIDEST * weights[at], 1),
-            )
-            for at in drawn
-        ]
-        told = [f"{_mark(recording.source[at])} {weights[at]:.2f}" for at in drawn]
-        return Frame(f"weights: {', '.join(told)}", "".join(lines))
-
-    def _written(self, source: str, step: int) -> Frame:
-        """The context, the token written from it, and a mark at its row of the map."""
-        recording, place = self._recordings[source], self._place(source, step)
-        columns, y = _Columns(recording), self._top + FLOW
-        *before, now = map(_mark, recording.written[: place + 1])
-        row = self._map_top() + ROW * place
-        parts = [
-            dot(columns.centre, y, 8, OUTPUT),
-            halo(text(columns.centre + 14, y + 5, f"context → writes {now}", weight=600)),
-            line([(columns.left - 3, row), (columns.left - 3, row + ROW)], INK, 3),
-        ]
-        return Frame(
-            f"written so far: {' '.join(before) or '(nothing)'}, now {now}", "".join(parts)
+    def __init__(self, recording: Recording, top: int) -> None:
+        self.recording, self.top, self.map_top = recording, top, top + FLOW + GAP
+        self.source, self.names = (
+            [*map(_mark, tokens)] for tokens in (recording.source, recording.written)
         )
+        self.left = 12 + 7 * max(map(len, self.names))
+        room = WIDTH - self.left - 4 * max(map(len, self.source[-3:]))
+        self.column = room // len(self.source)
+        self.right = self.left + self.column * len(self.source)
+        self.centre = (self.left + self.right) // 2
+        self.height = self.map_top + ROW * len(self.names) + 2
+
+    def tokens(self) -> Frame:
+        """The source, the context, and the frame of the map."""
+        bottom = self.height - 2
+        sides = [(x, y) for x in (self.left, self.right) for y in (self.map_top, bottom)]
+        parts = [line([sides[corner] for corner in (0, 1, 3, 2, 0)], NEUTRAL, 1)]
+        parts.append(dot(self.centre, self.top + FLOW + 4, 8, OUTPUT))
+        for place, token in enumerate(self.source):
+            middle = self.left + self.column * place + self.column // 2
+            turned = {"size": 11, "turn": -50} if len(token) > 1 else {"anchor": "middle"}
+            parts.append(text(middle, self.top, token, **turned))
+        return Frame(f"source: {' '.join(self.source)}", "".join(parts))
+
+    def thirds(self) -> Frame:
+        """What the answers mean: a bracket below each third of the source."""
+        parts, y, count = [], self.top + 9, len(self.source)
+        for number, name in enumerate(PARTS):
+            places = [place for place in range(count) if _third(place, count) == number]
+            if places:
+                start, end = (self.left + self.column * at for at in (places[0], places[-1] + 1))
+                parts.append(line([(start + 2, y), (end - 2, y)], QUIET, 2))
+                middle = (start + end) // 2
+                parts.append(text(middle, y + 15, name.split()[1], "middle", colour=QUIET))
+        return Frame("weights: covered until you predict", "".join(parts))
+
+    def flow(self, place: int) -> Frame:
+        """Bands as wide as the weights, which fill the context side by side."""
+        weights = self.recording.weights[place]
+        x, bottom = self.centre - ALL / 2, self.top + FLOW
+        points, told = [(x, bottom)], []
+        for token, name in enumerate(self.source):
+            if weights[token] < FAINTEST:
+                continue
+            wide = ALL * weights[token]
+            start = self.left + self.column * (token + 0.5) - wide / 2
+            x += wide
+            points += [(start, self.top + 5), (start + wide, self.top + 5), (x, bottom)]
+            told.append(f"{name} {weights[token]:.2f}")
+        return Frame(f"weights: {', '.join(told)}", area(points, QUERY))
+
+    def row(self, place: int) -> Frame:
+        """Bars as high as the weights; what they say was said at their step."""
+        bottom = self.map_top + ROW * (place + 1) - 1
+        points: list[tuple[Number, Number]] = []
+        for token, weight in enumerate(self.recording.weights[place]):
+            if weight >= FAINTEST:
+                start = self.left + self.column * token
+                end, top = start + self.column, bottom - (ROW - 2) * weight
+                points += [(start, bottom), (start, top), (end, top), (end, bottom)]
+        name = text(self.left - 5, bottom - 3, self.names[place], "end", size=11)
+        return Frame("", area(points, QUERY) + name)
+
+    def cover(self, place: int) -> Frame:
+        """Hides a row of the map."""
+        y = self.map_top + ROW * place
+        question = text(WIDTH // 2, y + 13, "?", "middle", weight=600)
+        return Frame("", bar(0, y, WIDTH, ROW, CARD) + question)
+
+    def written(self, place: int) -> Frame:
+        """What is written from the context, and a mark at its row of the map."""
+        y = self.map_top + ROW * place
+        before, now = " ".join(self.names[:place]) or "(nothing)", self.names[place]
+        words = halo(text(self.centre + 15, self.top + FLOW + 9, f"context → {now}", weight=600))
+        return Frame(f"written so far: {before}, now {now}", bar(1, y, 3, ROW, INK) + words)
 
 
-class _Columns:
-    """Where the source tokens of a recording stand, in pixels from the left."""
+def _steps(recording: Recording) -> int:
+    return len(recording.written)
 
-    def __init__(self, recording: Recording) -> None:
-        names, ends = map(_mark, recording.written), map(_mark, recording.source[-3:])
-        self.left = 10 + 7 * max(map(len, names))
-        self.wide = (WIDTH - self.left - 4 * max(map(len, ends))) / len(recording.source)
-        self.centre = self.left + 0.5 * self.wide * len(recording.source)
 
-    def middle(self, place: int) -> Number:
-        """The middle of a column."""
-        return self.left + self.wide * (place + 0.5)
+def _third(place: int, count: int) -> int:
+    return place * len(PARTS) // count
 
 
 def _mark(token: str) -> str:
