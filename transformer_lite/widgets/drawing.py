@@ -70,6 +70,21 @@ def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str
     return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
 
 
+def bars(
+    x: Number, y: Number, step: Number, width: Number, heights: Iterable[Number], colour: str
+) -> str:
+    """Bars in a row that stand on y, one each `step` pixels from x on, as a single shape.
+
+    What is lower than half a pixel is left out.
+    """
+    points: list[tuple[Number, Number]] = []
+    for number, height in enumerate(heights):
+        if height >= 0.5:
+            left, right = x + step * number, x + step * number + width
+            points += [(left, y), (left, y - height), (right, y - height), (right, y)]
+    return area(points, colour)
+
+
 def dot(x: Number, y: Number, radius: Number = 4, colour: str = INK) -> str:
     """A filled circle around a point."""
     return f"<circle cx='{x:g}' cy='{y:g}' r='{radius:g}' fill='{colour}'/>"

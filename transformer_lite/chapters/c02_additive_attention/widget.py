@@ -12,11 +12,10 @@ from transformer_lite.widgets.drawing import (
     CARD,
     INK,
     QUIET,
-    Number,
     area,
     bar,
+    bars,
     dot,
-    halo,
     label,
     line,
     text,
@@ -35,10 +34,10 @@ from transformer_lite.widgets.frames import (
 
 PARTS = ("the beginning", "the middle", "the end")  # thirds of the source
 MOST_LETTERS = 12  # of a token in the picture
-FAINTEST = 0.015  # weights below it are not drawn
+FAINTEST = 0.02  # weights below it do not flow
 # In pixels: from the source to the context, how wide all weights are together, from the context to
 # the map, and a row of the map.
-FLOW, ALL, GAP, ROW = 76, 24, 24, 16
+FLOW, ALL, GAP, ROW = 76, 24, 24, 18
 
 
 class DecoderStepper(FrameWidget):
@@ -153,11 +152,18 @@ class _Drawing:
         bottom = self.height - 2
         sides = [(x, y) for x in (self.left, self.right) for y in (self.map_top, bottom)]
         parts = [line([sides[corner] for corner in (0, 1, 3, 2, 0)], NEUTRAL, 1)]
-        parts.append(dot(self.centre, self.top + FLOW + 4, 8, OUTPUT))
-        for place, token in enumerate(self.source):
-            middle = self.left + self.column * place + self.column // 2
-            turned = {"size": 11, "turn": -50} if len(token) > 1 else {"anchor": "middle"}
-            parts.append(text(middle, self.top, token, **turned))
+        y, middles = self.top + FLOW, [self.middle(place) for place in range(len(self.source))]
+        parts.append(dot(self.centre, y + 4, 8, OUTPUT))
+        parts.append(text(self.centre - 14, y + 9, "context", "end", colour=QUIET))
+        letters = [
+            (x, token) for x, token in zip(middles, self.source, strict=True) if len(token) == 1
+        ]
+        parts.append(
+            text([x for x, _ in letters], self.top, "".join(t for _, t in letters), "middle")
+        )
+        for x, token in zip(middles, self.source, strict=True):
+            if len(token) > 1:
+                parts.append(text(x, self.top, token, size=11, turn=-50))
         return Frame(f"source: {' '.join(self.source)}", "".join(parts))
 
     def thirds(self) -> Frame:
@@ -174,43 +180,41 @@ class _Drawing:
 
     def flow(self, place: int) -> Frame:
         """Bands as wide as the weights, which fill the context side by side."""
-        weights = self.recording.weights[place]
-        x, bottom = self.centre - ALL / 2, self.top + FLOW
+        x, top, bottom = self.centre - ALL / 2, self.top + 5, self.top + FLOW
         points, told = [(x, bottom)], []
-        for token, name in enumerate(self.source):
-            if weights[token] < FAINTEST:
-                continue
-            wide = ALL * weights[token]
-            start = self.left + self.column * (token + 0.5) - wide / 2
-            x += wide
-            points += [(start, self.top + 5), (start + wide, self.top + 5), (x, bottom)]
-            told.append(f"{name} {weights[token]:.2f}")
+        for token, weight in enumerate(self.recording.weights[place]):
+            if weight >= FAINTEST:
+                wide = ALL * weight
+                start, x = self.middle(token) - wide / 2, x + wide
+                points += [(start, top), (start + wide, top), (x, bottom)]
+                told.append(f"{self.source[token]} {weight:.2f}")
         return Frame(f"weights: {', '.join(told)}", area(points, QUERY))
 
     def row(self, place: int) -> Frame:
         """Bars as high as the weights; what they say was said at their step."""
-        bottom = self.map_top + ROW * (place + 1) - 1
-        points: list[tuple[Number, Number]] = []
-        for token, weight in enumerate(self.recording.weights[place]):
-            if weight >= FAINTEST:
-                start = self.left + self.column * token
-                end, top = start + self.column, bottom - (ROW - 2) * weight
-                points += [(start, bottom), (start, top), (end, top), (end, bottom)]
-        name = text(self.left - 5, bottom - 3, self.names[place], "end", size=11)
-        return Frame("", area(points, QUERY) + name)
+        bottom, heights = self.map_top + ROW * (place + 1) - 1, self.recording.weights[place]
+        drawn = bars(
+            self.left, bottom, self.column, self.column, [(ROW - 2) * one for one in heights], QUERY
+        )
+        name = text(self.left - 6, bottom - 4, self.names[place], "end", size=11)
+        return Frame("", drawn + name)
 
     def cover(self, place: int) -> Frame:
         """Hides a row of the map."""
         y = self.map_top + ROW * place
-        question = text(WIDTH // 2, y + 13, "?", "middle", weight=600)
+        question = text(self.centre, y + 14, "?", "middle", weight=600)
         return Frame("", bar(0, y, WIDTH, ROW, CARD) + question)
 
     def written(self, place: int) -> Frame:
         """What is written from the context, and a mark at its row of the map."""
-        y = self.map_top + ROW * place
         before, now = " ".join(self.names[:place]) or "(nothing)", self.names[place]
-        words = halo(text(self.centre + 15, self.top + FLOW + 9, f"context → {now}", weight=600))
-        return Frame(f"written so far: {before}, now {now}", bar(1, y, 3, ROW, INK) + words)
+        words = text(self.centre + 15, self.top + FLOW + 9, f"→ {now}", weight=600)
+        mark = bar(self.left - 3, self.map_top + ROW * place, 3, ROW, INK)
+        return Frame(f"written so far: {before}, now {now}", words + mark)
+
+    def middle(self, place: int) -> float:
+        """Where a column has its middle."""
+        return self.left + self.column * (place + 0.5)
 
 
 def _steps(recording: Recording) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from transformer_lite.palette import KEY, NEUTRAL, QUERY
-from transformer_lite.widgets.drawing import QUIET, Number, bar, decimal, line, text
+from transformer_lite.widgets.drawing import QUIET, Number, bar, bars, decimal, line, text
 from transformer_lite.widgets.frames import (
     Finding,
     Frame,
@@ -27,7 +27,8 @@ BANDS = ("below 0.25", "0.25 to 0.5", "0.5 to 0.9", "above 0.9")
 SEED = 3
 FARTHEST = 60  # the axis of the energies goes from -60 to 60, whatever the controls say
 _STARTS, _SIDE = {"unscaled": 0, "scaled": 180}, 160  # of the two halves, and their width
-_ENERGIES, _ZERO, _TALLEST = 50, 208, 100  # of the axis, of weight 0, and of weight 1, in pixels
+# In pixels: the axis of the energies, weight 0, how high weight 1 is, and from key to key.
+_ENERGIES, _ZERO, _TALLEST, _STEP = 50, 208, 100, 18
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,10 @@ class SoftmaxExplorer(FrameWidget):
     def _draw_weights(self, side: str, width: int, temperature: float) -> Frame:
         """A bar for each key, and two numbers for all of them."""
         attention, start = self._attend(side, width, temperature), _STARTS[side]
-        bars = []
-        for key, weight in enumerate(attention.weights):
-            tall = round(_TALLEST * weight)
-            if tall:
-                bars.append(bar(_across(start, key), _ZERO - tall, 14, tall, QUERY))
+        heights = [_TALLEST * weight for weight in attention.weights]
         largest, entropy = decimal(attention.largest, 2), decimal(attention.entropy, 2)
-        numbers = [
+        parts = [
+            bars(_across(start, 0), _ZERO, _STEP, 14, heights, QUERY),
             text(start, _ZERO + 38, f"largest weight {largest}", weight=600),
             text(start, _ZERO + 56, f"entropy {entropy} of {math.log(KEYS):.2f}", weight=600),
         ]
@@ -135,13 +133,13 @@ class SoftmaxExplorer(FrameWidget):
         return Frame(
             f"{side} weights: {words}; largest {largest}; entropy {entropy} of "
             f"{math.log(KEYS):.2f}",
-            "".join(bars + numbers),
+            "".join(parts),
         )
 
 
 def _across(start: int, key: int) -> Number:
     """Where the bar of a key begins."""
-    return start + 16 + 18 * key
+    return start + 16 + _STEP * key
 
 
 def _axes() -> Frame:
