@@ -34,7 +34,7 @@ from transformer_lite.widgets.frames import (
 
 PARTS = ("the beginning", "the middle", "the end")  # thirds of the source
 MOST_LETTERS = 12  # of a token in the picture
-FAINTEST = 0.02  # weights below it do not flow
+FAINTEST = 0.03  # weights below it do not flow
 # In pixels: from the source to the context, how wide all weights are together, from the context to
 # the map, and a row of the map.
 FLOW, ALL, GAP, ROW = 76, 24, 24, 18
@@ -119,7 +119,7 @@ class DecoderStepper(FrameWidget):
         most = weights.index(max(weights))
         return Finding(
             f"Step {place + 1} of {_steps(recording)} writes {_spell(recording.written[place])}. "
-            f"Most weight, {weights[most]:.2f} of 1: {_spell(tokens[most])}, "
+            f"Most weight, {weights[most]:.2f}: {_spell(tokens[most])}, "
             f"token {most + 1} of {len(tokens)}.",
             PARTS[_third(most, len(tokens))],
         )
@@ -155,12 +155,9 @@ class _Drawing:
         y, middles = self.top + FLOW, [self.middle(place) for place in range(len(self.source))]
         parts.append(dot(self.centre, y + 4, 8, OUTPUT))
         parts.append(text(self.centre - 14, y + 9, "context", "end", colour=QUIET))
-        letters = [
-            (x, token) for x, token in zip(middles, self.source, strict=True) if len(token) == 1
-        ]
-        parts.append(
-            text([x for x, _ in letters], self.top, "".join(t for _, t in letters), "middle")
-        )
+        # Letters in one go; words are turned.
+        letters = [token if len(token) == 1 else "\u00a0" for token in self.source]
+        parts.append(text(middles, self.top, "".join(letters), "middle"))
         for x, token in zip(middles, self.source, strict=True):
             if len(token) > 1:
                 parts.append(text(x, self.top, token, size=11, turn=-50))
@@ -202,7 +199,7 @@ class _Drawing:
     def cover(self, place: int) -> Frame:
         """Hides a row of the map."""
         y = self.map_top + ROW * place
-        question = text(self.centre, y + 14, "?", "middle", weight=600)
+        question = text(WIDTH // 2, y + 14, "?", "middle", weight=600)
         return Frame("", bar(0, y, WIDTH, ROW, CARD) + question)
 
     def written(self, place: int) -> Frame:
