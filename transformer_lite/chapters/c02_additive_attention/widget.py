@@ -149,9 +149,9 @@ class _Drawing:
 
     def tokens(self) -> Frame:
         """The source, the context, and the frame of the map."""
-        bottom = self.height - 2
-        sides = [(x, y) for x in (self.left, self.right) for y in (self.map_top, bottom)]
-        parts = [line([sides[corner] for corner in (0, 1, 3, 2, 0)], NEUTRAL, 1)]
+        left, right, top, bottom = self.left, self.right, self.map_top, self.height - 2
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+        parts = [line(corners, NEUTRAL, 1)]
         y, middles = self.top + FLOW, [self.middle(place) for place in range(len(self.source))]
         parts.append(dot(self.centre, y + 4, 8, OUTPUT))
         parts.append(text(self.centre - 14, y + 9, "context", "end", colour=QUIET))

@@ -99,7 +99,8 @@ class SoftmaxExplorer(FrameWidget):
         return Finding(
             f"The largest weight is {decimal(unscaled, 2)} unscaled and {decimal(scaled, 2)} "
             f"scaled; equal weights would be {1 / KEYS}.",
-            BANDS[sum(unscaled >= bound for bound in BOUNDS)],
+            # 0.498 is written 0.50, and must not be said to lie below it.
+            BANDS[sum(round(unscaled, 2) >= bound for bound in BOUNDS)],
         )
 
     def _attend(self, side: str, width: int, temperature: float) -> Attention:
