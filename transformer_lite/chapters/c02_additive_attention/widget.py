@@ -79,7 +79,7 @@ class DecoderStepper(FrameWidget):
         made = [record(model, source_tokenizer, target_tokenizer, text) for text in texts]
         self._recordings = {one.text: one for one in (*made, *captions)}
         tokens = {_mark(token) for one in self._recordings.values() for token in one.source}
-        top = 12 + 5 * max(map(len, tokens))
+        top = 12 + 6 * max(map(len, tokens))
         self._drawings = {name: _Drawing(one, top) for name, one in self._recordings.items()}
         names, steps = list(self._recordings), max(map(_steps, self._recordings.values()))
         self.add_traits(
@@ -157,7 +157,8 @@ class _Drawing:
         parts.append(text(self.centre - 14, y + 9, "context", "end", colour=QUIET))
         # Letters in one go; words are turned.
         letters = [token if len(token) == 1 else "\u00a0" for token in self.source]
-        parts.append(text(middles, self.top, "".join(letters), "middle"))
+        size = min(13, self.column + 3)  # a date of 36 letters has columns of 7 pixels
+        parts.append(text(middles, self.top, "".join(letters), "middle", size=size))
         for x, token in zip(middles, self.source, strict=True):
             if len(token) > 1:
                 parts.append(text(x, self.top, token, size=11, turn=-50))
