@@ -152,6 +152,19 @@ def test_the_map_grows_and_the_bands_are_as_wide_as_the_weights(stepper: Decoder
         assert widths == pytest.approx([ALL * weight for weight in shown], abs=0.11)
 
 
+def test_the_answer_is_covered_until_then(stepper: DecoderStepper) -> None:
+    stepper.step = 2
+    (picture,) = stepper.pictures()
+    frames = [stepper._now(layer.draw) for layer in picture.layers if layer.ask is not False]
+    assert not any("0.88" in frame.words for frame in frames)
+    last = max(place for place, frame in enumerate(frames) if ">▁dog</text>" in frame.svg[:-1])
+    drawn = [re.findall(r"<rect x='0' y='(\d+)' width='340' height='(\d+)'", f.svg) for f in frames]
+    ((place, ((top, height),)),) = [(place, found) for place, found in enumerate(drawn) if found]
+    row = filled_shapes(f"<svg xmlns='http://www.w3.org/2000/svg'>{frames[1].svg}</svg>")[0]
+    assert 1 < place < last  # above the row, below the token that is written
+    assert all(int(top) <= y <= int(top) + int(height) for _, y in row)
+
+
 def test_the_words_tell_the_step(stepper: DecoderStepper) -> None:
     stepper.step = 2
     assert stepper.words().splitlines()[2:4] == [
