@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from browsing import reader  # noqa: F401 - a fixture for the tests of this folder
@@ -68,3 +69,10 @@ def make_page(widget: Any) -> str:
 <script type="application/vnd.jupyter.widget-view+json">{view}</script>
 <div class="widget-still">{data["image/svg+xml"]}</div></div></main>
 <script>{HOST.read_text("utf-8")}</script></body></html>"""
+
+
+def filled_shapes(picture: str) -> list[list[tuple[float, float]]]:
+    """The corners of each filled shape of a still picture, in pixels."""
+    lines = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}polyline")
+    paths = [one.attrib["points"].split() for one in lines if one.attrib["fill"] != "none"]
+    return [[(float(x), float(y)) for x, y in (at.split(",") for at in path)] for path in paths]

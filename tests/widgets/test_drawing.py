@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from transformer_lite.widgets.chart import LineChart
-from transformer_lite.widgets.drawing import card, decimal, text
+from transformer_lite.widgets.drawing import bars, card, decimal, text
 from transformer_lite.widgets.frames import WIDTH
 
 
@@ -57,6 +57,18 @@ CHART = LineChart(
 def points(svg: str) -> list[tuple[float, float]]:
     (path,) = re.findall(r"points='(.*?)'", svg)
     return [(float(x), float(y)) for x, y in (point.split(",") for point in path.split())]
+
+
+def test_bars_stand_on_their_line_and_the_lowest_are_left_out() -> None:
+    drawn = bars(10, 100, 20, 15, [50, 0.1, 2.5], "#123456")
+    first = [(10, 100), (10, 50), (25, 50), (25, 100)]
+    assert points(drawn) == [*first, (50, 100), (50, 97.5), (65, 97.5), (65, 100)]
+
+
+def test_words_turn_around_their_point() -> None:
+    drawn = ElementTree.fromstring(text(30, 40, "word", turn=-50))
+    assert drawn.attrib["transform"] == "rotate(-50 30 40)"
+    assert "transform" not in text(30, 40, "word")
 
 
 def test_a_curve_runs_from_corner_to_corner() -> None:

@@ -19,7 +19,7 @@ OUTSIDE = """() => {
   const inside = document.querySelector(".inside");
   const { left, right } = inside.getBoundingClientRect();
   const padding = parseFloat(getComputedStyle(inside).paddingRight);
-  return [...inside.querySelectorAll("*:not(.unseen)")]
+  return [...inside.querySelectorAll("*")]
     .filter((part) => {
       const box = part.getBoundingClientRect();
       return box.width && (box.left < left + padding - 1 || box.right > right - padding + 1);

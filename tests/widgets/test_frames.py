@@ -29,8 +29,8 @@ def test_frames_that_look_alike_are_stored_once() -> None:
 
 def test_the_page_is_told_of_the_controls_in_their_order() -> None:
     assert Lamp().frames["controls"] == [
-        {"name": "watts", "slider": True, "legend": "Watts", "values": [10, 11, 12]},
-        {"name": "colour", "slider": False, "legend": "Colour", "values": ["red", "blue"]},
+        {"name": "watts", "kind": "Slider", "legend": "Watts", "values": [10, 11, 12]},
+        {"name": "colour", "kind": "Choice", "legend": "Colour", "values": ["red", "blue"]},
     ]
 
 

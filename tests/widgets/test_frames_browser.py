@@ -12,7 +12,7 @@ from lamp import Lamp
 from loading import load
 from widget_fixtures import CHAPTERS, WITH_WIDGET
 
-from transformer_lite.widgets.frames import FrameWidget, Slider
+from transformer_lite.widgets.frames import FrameWidget, Menu, Slider
 
 # The others have a module of their own.
 OF_FRAMES = [name for name in WITH_WIDGET if not (CHAPTERS / name / "widget.js").exists()]
@@ -85,6 +85,8 @@ def test_every_control_shows_what_python_draws(show: Any, chapter: str) -> None:
                 if isinstance(control, Slider):
                     place = control.values.index(value) + 1
                     page.get_by_role("slider", name=control.legend).fill(str(place))
+                elif isinstance(control, Menu):
+                    page.get_by_role("combobox", name=control.legend).select_option(str(value))
                 else:
                     group = page.get_by_role("group", name=control.legend)
                     group.get_by_label(str(value), exact=True).check()

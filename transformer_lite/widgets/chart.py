@@ -11,7 +11,7 @@ from transformer_lite.widgets.frames import WIDTH, Frame
 # Room for ticks, for the last number and for the title.
 _LEFT_MARGIN, _RIGHT_MARGIN, _TOP_MARGIN, _BOTTOM_MARGIN = 46, 30, 38, 24
 _PLOT = 104  # height of the plotting area
-_DASHES = ("1.5 3.5", "7 4", "none")
+_DASHES = ("1.5 3.5", "7 4", None)
 _SMALL: dict[str, Any] = {"size": 11, "colour": QUIET}
 
 
@@ -77,7 +77,7 @@ class LineChart:
     def _at(self, x: Number, y: Number) -> tuple[float, float]:
         """Pixels from the upper left corner of the picture."""
         across = _LEFT_MARGIN + (WIDTH - _LEFT_MARGIN - _RIGHT_MARGIN) * x / max(self.x)
-        return round(across, 1), round(_TOP_MARGIN + _PLOT * (1 - y / max(self.y)), 1)
+        return across, _TOP_MARGIN + _PLOT * (1 - y / max(self.y))
 
     def _curve(self, name: Any, colour: str, thickness: Number) -> str:
         dashes = _DASHES[list(self.curves).index(name) % len(_DASHES)]

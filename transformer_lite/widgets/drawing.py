@@ -21,9 +21,9 @@ def legible(words: str) -> str:
     return _ILLEGIBLE.sub("\ufffd", words)
 
 
-def label(token: str) -> str:
+def label(token: str, letters: int = _LABEL) -> str:
     """A token as it can stand in any picture: legible, and only the beginning of a long one."""
-    return legible(token if len(token) <= _LABEL else f"{token[: _LABEL - 1]}…")
+    return legible(token if len(token) <= letters else f"{token[: letters - 1]}…")
 
 
 def card(width: int, height: int, parts: Iterable[str]) -> str:
@@ -44,15 +44,23 @@ def text(
     weight: int | None = None,
     size: int | None = None,
     colour: str | None = None,
+    turn: int | None = None,
 ) -> str:
     """Words that begin, end or are centred (`anchor`) at a point of their baseline.
 
     With several x, each character has a place of its own. What is None stays as the picture has it:
-    from the point on, regular, 13 pixels, ink. Nothing is drawn where there are no words.
+    from the point on, regular, 13 pixels, ink, not turned. `turn` is in degrees, clockwise, around
+    the point. Nothing is drawn where there are no words.
     """
     places = x if isinstance(x, Iterable) else [x]
     across = " ".join(f"{place:g}" for place in places)
-    look = {"text-anchor": anchor, "font-weight": weight, "font-size": size, "fill": colour}
+    look = {
+        "text-anchor": anchor,
+        "font-weight": weight,
+        "font-size": size,
+        "fill": colour,
+        "transform": None if turn is None else f"rotate({turn} {across} {y:g})",
+    }
     written = "".join(f" {name}='{value}'" for name, value in look.items() if value is not None)
     return f"<text x='{across}' y='{y:g}'{written}>{escape(legible(words))}</text>" if words else ""
 
@@ -62,27 +70,51 @@ def bar(x: Number, y: Number, width: Number, height: Number, colour: str) -> str
     return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{colour}'/>"
 
 
-def dot(x: Number, y: Number) -> str:
-    """A filled circle around a point, in ink."""
-    return f"<circle cx='{x:g}' cy='{y:g}' r='4'/>"
+def bars(
+    x: Number, y: Number, step: Number, width: Number, heights: Iterable[Number], colour: str
+) -> str:
+    """Bars in a row that stand on y, one each `step` pixels from x on, as a single shape.
+
+    What is lower than half a pixel is left out.
+    """
+    points: list[tuple[Number, Number]] = []
+    for number, height in enumerate(heights):
+        if height >= 0.5:
+            left, right = x + step * number, x + step * number + width
+            points += [(left, y), (left, y - height), (right, y - height), (right, y)]
+    return area(points, colour)
+
+
+def dot(x: Number, y: Number, radius: Number = 4, colour: str = INK) -> str:
+    """A filled circle around a point."""
+    return f"<circle cx='{x:g}' cy='{y:g}' r='{radius:g}' fill='{colour}'/>"
 
 
 def line(
     points: Iterable[tuple[Number, Number]],
     colour: str,
     thickness: Number,
-    dashes: str = "none",
+    dashes: str | None = None,
 ) -> str:
     """A line from point to point; `dashes` as SVG's stroke-dasharray has them."""
-    path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    look = f"stroke='{colour}' stroke-width='{thickness:g}' stroke-dasharray='{dashes}'"
-    return f"<polyline points='{path}' fill='none' {look}/>"
+    look = f"stroke='{colour}' stroke-width='{thickness:g}'"
+    dashed = f" stroke-dasharray='{dashes}'" if dashes else ""
+    return f"<polyline points='{_path(points)}' fill='none' {look}{dashed}/>"
+
+
+def area(points: Iterable[tuple[Number, Number]], colour: str) -> str:
+    """What lies inside a line from point to point and back to the first one."""
+    return f"<polyline points='{_path(points)}' fill='{colour}'/>"
 
 
 def halo(part: str) -> str:
     """The same part with a margin in the colour of the card, to be read on top of lines."""
     look = f"stroke='{CARD}' stroke-width='5' stroke-linejoin='round' paint-order='stroke'"
     return f"<g {look}>{part}</g>"
+
+
+def _path(points: Iterable[tuple[Number, Number]]) -> str:
+    return " ".join(f"{round(x, 1):g},{round(y, 1):g}" for x, y in points)
 
 
 def decimal(number: Number, digits: int) -> str:

@@ -20,8 +20,9 @@ function render({ model, el }) {
   const { heading, width, controls, question, pictures, findings } = model.get("frames");
   // A prediction is about one setting: it goes with it.
   const choose = (values) => change(model, { ...values, prediction: null });
-  const parts = controls.map(({ name, legend, values, slider }) =>
-    (slider ? makeSlider : makeChoice)(legend, values, (value) => choose({ [name]: value })),
+  const makers = { Choice: makeChoice, Slider: makeSlider, Menu: makeMenu };
+  const parts = controls.map(({ name, legend, values, kind }) =>
+    makers[kind](legend, values, (value) => choose({ [name]: value })),
   );
   const drawn = pictures.map((picture) => makePicture(picture, width));
   const guess = makeChoice(question.legend, question.values, (prediction) =>
@@ -51,7 +52,7 @@ function render({ model, el }) {
       return;
     }
     change(model, { ask: false });
-    settings.querySelector("input").focus(); // the question goes; the controls are next
+    settings.querySelector("input, select").focus(); // the question goes; the controls are next
   }
   button.addEventListener("click", reveal);
   guess.whenEntered(reveal);

@@ -44,6 +44,10 @@ class Slider(Choice):
     """A control with many values in their order, shown as a slider."""
 
 
+class Menu(Choice):
+    """A control with many values, or long ones, of which only the chosen one is shown."""
+
+
 class Question(Choice):
     """The prediction asked for: one of a few answers, or None before there is one."""
 
@@ -87,10 +91,11 @@ class Finding(NamedTuple):
 class FrameWidget(StillWidget):
     """Ask for a prediction once, then let the reader explore: the base of a chapter's widget.
 
-    A subclass has a `heading`; its controls as traits, each a `Choice` or a `Slider`; `prediction`,
-    a `Question`; and the methods `pictures()` and `finding(...)`, whose parameters, like those of a
-    layer's `draw`, name the controls that it depends on. Whatever these need must be stored on the
-    widget before `super().__init__(**state)`, which draws all frames.
+    A subclass has a `heading`; its controls as traits, each a `Choice`, `Slider` or `Menu`;
+    `prediction`, a `Question`; and the methods `pictures()` and `finding(...)`, whose parameters,
+    like those of a layer's `draw`, name the controls that it depends on. Whatever these need must
+    be stored on the widget, and controls whose values depend on it added by `self.add_traits`,
+    before `super().__init__(**state)`, which draws all frames.
     """
 
     _esm, _css = front_end(__file__)
@@ -108,7 +113,7 @@ class FrameWidget(StillWidget):
             "heading": self.heading,
             "width": WIDTH,
             "controls": [
-                {"name": name, "slider": isinstance(control, Slider), **_shown(control)}
+                {"name": name, "kind": type(control).__name__, **_shown(control)}
                 for name, control in self._controls().items()
             ],
             "question": _shown(question),

@@ -15,13 +15,13 @@ function makeSvg(tag, attributes = {}, ...children) {
   return build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-// One of a few values, as radio buttons in a row; content(value) gives what stands on each.
-function makeChoice(legend, values, choose, content = (value) => [String(value)]) {
+// One of a few values, as radio buttons in a row.
+function makeChoice(legend, values, choose) {
   const group = Math.random().toString(36); // two copies of a widget must not share a group
   const inputs = values.map((value) =>
     make("input", { type: "radio", name: group, value: String(value) }),
   );
-  const labels = inputs.map((input, place) => make("label", {}, input, ...content(values[place])));
+  const labels = inputs.map((input, place) => make("label", {}, input, String(values[place])));
   inputs.forEach((input, place) => input.addEventListener("change", () => choose(values[place])));
   return {
     element: make(
@@ -42,18 +42,25 @@ function makeChoice(legend, values, choose, content = (value) => [String(value)]
         }),
       );
     },
-    show(value, fixed = false) {
-      inputs.forEach((input, place) => {
-        input.checked = values[place] === value;
-        input.disabled = fixed;
-      });
+    show(value) {
+      inputs.forEach((input, place) => (input.checked = values[place] === value));
     },
   };
 }
 
-// One of many values in their order on a slider, with the value beside it; say(value) puts it in
-// words for those who only hear it. A value between two places stands at the nearer one.
-function makeSlider(words, values, choose, say = String) {
+// One of many values, or of long ones, of which only the chosen one is to be seen.
+function makeMenu(words, values, choose) {
+  const options = values.map((value, place) => make("option", { value: place }, String(value)));
+  const select = make("select", {}, ...options);
+  select.addEventListener("change", () => choose(values[select.value]));
+  return {
+    element: make("label", {}, make("span", { class: "name" }, words), select),
+    show: (value) => (select.value = values.indexOf(value)),
+  };
+}
+
+// One of many values in their order on a slider, with the value beside it.
+function makeSlider(words, values, choose) {
   const input = make("input", { type: "range", min: 1, max: values.length, step: 1 });
   const number = make("span", { class: "number", "aria-hidden": "true" });
   input.addEventListener("input", () => choose(values[input.value - 1]));
@@ -66,15 +73,12 @@ function makeSlider(words, values, choose, say = String) {
       number,
     ),
     show(value) {
-      const distances = values.map((one) => Math.abs(one - value));
-      input.value = distances.indexOf(Math.min(...distances)) + 1;
-      input.setAttribute("aria-valuetext", say(value));
+      input.value = values.indexOf(value) + 1;
+      input.setAttribute("aria-valuetext", value);
       number.textContent = value;
     },
   };
 }
-
-const countTo = (most) => Array.from({ length: most }, (_, place) => place + 1);
 
 // The box that decides whether each change hides the answer.
 function makeAsk(choose) {
@@ -104,20 +108,6 @@ function makeResult() {
       element.replaceChildren();
     },
   };
-}
-
-// A number with a real minus sign, and zero without any; the same as Python's.
-function decimal(number, digits) {
-  const words = number.toFixed(digits);
-  return Number(words) === 0 ? words.replace("-", "") : words.replace("-", "−");
-}
-
-// Positive weights that sum to 1; exp of a difference to the largest energy cannot overflow.
-function softmax(energies) {
-  const largest = Math.max(...energies);
-  const powers = energies.map((energy) => Math.exp(energy - largest));
-  const total = powers.reduce((sum, power) => sum + power, 0);
-  return powers.map((power) => power / total);
 }
 
 // The root of a widget; no <section>, which a deck would take for a slide. Keys that work its

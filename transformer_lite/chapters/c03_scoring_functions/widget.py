@@ -1,37 +1,61 @@
-"""Chapter 03: what width, divisor and temperature make of a softmax over dot products."""
+"""Chapter 03: a softmax over dot products, scaled and not, side by side."""
 
 import math
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-import traitlets
 
-from transformer_lite.chapters.c03_scoring_functions.measures import entropy, gradient_size
-from transformer_lite.chapters.c03_scoring_functions.still import picture
-from transformer_lite.widgets.base import StillWidget, check_trait, front_end
-from transformer_lite.widgets.distribution import softmax
-from transformer_lite.widgets.drawing import decimal
+from transformer_lite.palette import KEY, NEUTRAL, QUERY
+from transformer_lite.widgets.drawing import QUIET, Number, bar, bars, decimal, line, text
+from transformer_lite.widgets.frames import (
+    Finding,
+    Frame,
+    FrameWidget,
+    Layer,
+    Picture,
+    Question,
+    Slider,
+)
 
 KEYS = 8
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
-DIVISORS = ("none", "√d", "d")
-COLDEST, HOTTEST = 0.1, 10.0
-DRAWS = 5
-_SEED = 3
-# Bands of the largest weight; the last one ends at 1.
-BANDS = (0.25, 0.5, 0.9)
-BAND_WORDS = ("below 0.25", "from 0.25 to 0.5", "from 0.5 to 0.9", "above 0.9")
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+TEMPERATURES = (0.5, 1, 2, 4, 8, 16)
+BOUNDS = (0.25, 0.5, 0.9)
+BANDS = ("below 0.25", "0.25 to 0.5", "0.5 to 0.9", "above 0.9")
+SEED = 3
+FARTHEST = 60  # the axis of the energies goes from -60 to 60, whatever the controls say
+_STARTS, _SIDE = {"unscaled": 0, "scaled": 180}, 160  # of the two halves, and their width
+# In pixels: the axis of the energies, weight 0, how high weight 1 is, and from key to key.
+_ENERGIES, _ZERO, _TALLEST, _STEP = 50, 208, 100, 18
 
 
-class SoftmaxExplorer(StillWidget):
-    """Predict, then see, how a softmax over eight dot products shares its weight.
+@dataclass(frozen=True)
+class Attention:
+    """What a query makes of eight keys: `energies` after any scaling, and the `weights`."""
 
-    Query and keys are drawn once, with independent standard normal components; a width d takes the
-    first d components. What the reader chose can be read back and set: `width` (d), `divisor`
-    ("none", "√d" or "d"), `temperature`, `draw` (1 to 5), `prediction` (the band that the largest
-    weight will lie in: 1 below 0.25, 2 below 0.5, 3 below 0.9, 4 above; None before there is one),
-    `revealed`, and `ask` (hide the answer again after each change).
+    energies: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest weight."""
+        return max(self.weights)
+
+    @property
+    def entropy(self) -> float:
+        """0 when one key has all the weight, ln 8 = 2.08 when all have the same."""
+        return float(torch.special.entr(torch.tensor(self.weights, dtype=torch.float64)).sum())
+
+
+class SoftmaxExplorer(FrameWidget):
+    """Predict, then see, how the width of query and keys changes a softmax, scaled and unscaled.
+
+    One query and eight keys are drawn once, with independent standard normal components; a width d
+    takes the first d of them. What the reader chose can be read back and set: `width` (d),
+    `temperature`, `prediction` (one of `BANDS`; None before there is one), and `ask` (hide the
+    answer).
 
     Args:
         state: initial values of the names above, such as `width=512`.
@@ -40,130 +64,112 @@ class SoftmaxExplorer(StillWidget):
         traitlets.TraitError: a value of `state` is outside its range.
     """
 
-    _esm, _css = front_end(__file__)
-
-    draws: traitlets.List[Any] = traitlets.List(
-        help="by draw: a query and eight keys, in hundredths"
-    ).tag(sync=True)
-    width = traitlets.Int(64, help="d, the number of components used").tag(sync=True)
-    divisor = traitlets.Unicode("none", help="of the dot products: none, √d or d").tag(sync=True)
-    temperature = traitlets.Float(1.0, help="the energies are divided by it too").tag(sync=True)
-    draw = traitlets.Int(1, help="which of the five draws").tag(sync=True)
-    prediction = traitlets.Int(None, allow_none=True, help="band of the largest weight").tag(
-        sync=True
-    )
-    revealed = traitlets.Bool(False, help="whether the answer is shown").tag(sync=True)
-    ask = traitlets.Bool(True, help="whether a change hides the answer").tag(sync=True)
+    heading = "Softmax of dot products: unscaled and scaled"
+    width = Slider("Width d of query and keys", WIDTHS, 64)
+    temperature = Slider("Temperature", TEMPERATURES, 1)
+    prediction = Question("Predict: how large is the largest unscaled weight?", BANDS)
 
     def __init__(self, **state: Any) -> None:
-        super().__init__(draws=_draws(), **state)
-
-    @traitlets.validate("width", "divisor", "draw", "prediction")
-    def _check(self, proposal: Any) -> Any:
-        name: str = proposal["trait"].name
-        allowed = {
-            "width": WIDTHS,
-            "divisor": DIVISORS,
-            "draw": range(1, DRAWS + 1),
-            "prediction": range(1, len(BANDS) + 2),
-        }
-        if proposal["value"] is not None:
-            check_trait(name, proposal["value"], allowed[name])
-        return proposal["value"]
-
-    @traitlets.validate("temperature")
-    def _check_temperature(self, proposal: Any) -> float:
-        value: float = proposal["value"]
-        if not COLDEST <= value <= HOTTEST:
-            raise traitlets.TraitError(
-                f"temperature must be a number from {COLDEST} to {HOTTEST:g}, but it is {value}"
-            )
-        return value
+        generator = torch.Generator().manual_seed(SEED)
+        drawn = torch.randn(1 + KEYS, WIDTHS[-1], generator=generator, dtype=torch.float64)
+        self._query, self._keys = drawn[0], drawn[1:]
+        super().__init__(**state)
 
     @property
-    def energies(self) -> list[float]:
-        """The eight dot products after both divisions: what the softmax gets."""
-        query, *keys = self.draws[self.draw - 1]
-        products = (
-            sum(a * b for a, b in zip(query[: self.width], key[: self.width], strict=True)) / 10_000
-            for key in keys
-        )
-        by = {"none": 1.0, "√d": math.sqrt(self.width), "d": float(self.width)}[self.divisor]
-        return [product / by / self.temperature for product in products]
+    def unscaled(self) -> Attention:
+        """Energies q · k and their weights, at the setting that is chosen."""
+        return self._attend("unscaled", self.width, self.temperature)
 
     @property
-    def weights(self) -> list[float]:
-        """The softmax of the energies."""
-        return softmax(self.energies)
+    def scaled(self) -> Attention:
+        """Energies q · k / √d and their weights, at the setting that is chosen."""
+        return self._attend("scaled", self.width, self.temperature)
 
-    @property
-    def entropy(self) -> float:
-        """Of the weights, in nats: 0 when one key has all of it, log 8 when all have the same."""
-        return entropy(self.weights)
+    def pictures(self) -> list[Picture]:
+        """Energies above, weights below; unscaled on the left, scaled on the right."""
+        layers = [Layer(_axes)]
+        for side in _STARTS:
+            layers.append(Layer(partial(self._draw_energies, side)))
+            layers.append(Layer(partial(self._draw_weights, side), ask=False))
+        return [Picture(_ZERO + 60, [*layers, Layer(_covered, ask=True)])]
 
-    @property
-    def gradient(self) -> float:
-        """How much gradient gets through: Frobenius norm of the softmax's Jacobian, at most 1/2."""
-        return gradient_size(self.weights)
-
-    def sentence(self) -> str:
-        """The outcome in one sentence; the front end forms the same one."""
-        largest = max(self.weights)
-        band = sum(largest >= bound for bound in BANDS)
-        return (
-            f"The largest weight is {largest:.3f}, that of key {self.weights.index(largest) + 1}: "
-            f"{BAND_WORDS[band]}."
+    def finding(self, width: int, temperature: float) -> Finding:
+        """Both largest weights, and the band of the unscaled one."""
+        unscaled, scaled = (self._attend(side, width, temperature).largest for side in _STARTS)
+        return Finding(
+            f"The largest weight is {decimal(unscaled, 2)} unscaled and {decimal(scaled, 2)} "
+            f"scaled; equal weights would be {1 / KEYS}.",
+            # 0.498 is written 0.50, and must not be said to lie below it.
+            BANDS[sum(round(unscaled, 2) >= bound for bound in BOUNDS)],
         )
 
-    def still(self) -> str:
-        """Energies, weights and what they mean for entropy and gradient, as an SVG picture."""
-        return picture(self._title(), self.energies, self.weights, self._sentences())
+    def _attend(self, side: str, width: int, temperature: float) -> Attention:
+        energies = self._keys[:, :width] @ self._query[:width]
+        if side == "scaled":
+            energies = energies / math.sqrt(width)
+        weights = (energies / temperature).softmax(0)
+        return Attention(tuple(energies.tolist()), tuple(weights.tolist()))
 
-    def words(self) -> str:
-        """Energies, weights, entropy and gradient, as text."""
-        rows = enumerate(zip(self.energies, self.weights, strict=True), 1)
-        return "\n".join(
-            (
-                self._title(),
-                "key   energy  weight",
-                *(f"{key:3}  {energy:7.2f}  {weight:6.3f}" for key, (energy, weight) in rows),
-                *self._sentences(),
-            )
-        )
+    def _draw_energies(self, side: str, width: int) -> Frame:
+        """A mark for each key on the axis of the energies."""
+        energies = self._attend(side, width, 1).energies
+        marks = [
+            bar(_STARTS[side] + _SIDE / 2 * (1 + energy / FARTHEST) - 1, _ENERGIES - 14, 2, 14, KEY)
+            for energy in energies
+        ]
+        words = ", ".join(decimal(energy, 1) for energy in energies)
+        return Frame(f"{side} energies: {words}", "".join(marks))
 
-    def _title(self) -> str:
-        return (
-            f"Width d = {self.width}, divisor {self.divisor}, temperature {self.temperature:g}, "
-            f"draw {self.draw}"
-        )
-
-    def _sentences(self) -> tuple[str, ...]:
-        return (
-            self.sentence(),
-            f"Entropy {decimal(self.entropy, 3)} nats; the most is log {KEYS} = "
-            f"{math.log(KEYS):.3f}.",
-            f"Gradient that gets through (norm of the softmax's Jacobian): "
-            f"{power(self.gradient)}; the most is 0.5.",
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"SoftmaxExplorer(width={self.width}, divisor={self.divisor!r}, "
-            f"temperature={self.temperature:g}, draw={self.draw})"
+    def _draw_weights(self, side: str, width: int, temperature: float) -> Frame:
+        """A bar for each key, and two numbers for all of them."""
+        attention, start = self._attend(side, width, temperature), _STARTS[side]
+        heights = [_TALLEST * weight for weight in attention.weights]
+        largest, entropy = decimal(attention.largest, 2), decimal(attention.entropy, 2)
+        parts = [
+            bars(_across(start, 0), _ZERO, _STEP, 14, heights, QUERY),
+            text(start, _ZERO + 38, f"largest weight {largest}", weight=600),
+            text(start, _ZERO + 56, f"entropy {entropy} of {math.log(KEYS):.2f}", weight=600),
+        ]
+        words = ", ".join(f"{weight:.2f}" for weight in attention.weights)
+        return Frame(
+            f"{side} weights: {words}; largest {largest}; entropy {entropy} of "
+            f"{math.log(KEYS):.2f}",
+            "".join(parts),
         )
 
 
-def power(number: float) -> str:
-    """A small number with three digits after the point, a very small one as a power of ten."""
-    if number >= 0.001 or number == 0:
-        return decimal(number, 3)
-    digit, exponent = f"{number:.0e}".split("e")
-    return f"{digit} × 10{str(int(exponent)).translate(_RAISED)}"
+def _across(start: int, key: int) -> Number:
+    """Where the bar of a key begins."""
+    return start + 16 + _STEP * key
 
 
-def _draws() -> list[list[list[int]]]:
-    """Query and keys of each draw in hundredths: whole numbers add up alike everywhere."""
-    generator = torch.Generator().manual_seed(_SEED)
-    drawn = torch.randn(DRAWS, 1 + KEYS, WIDTHS[-1], generator=generator)
-    hundredths: list[list[list[int]]] = (100 * drawn).round().int().tolist()
-    return hundredths
+def _axes() -> Frame:
+    """Titles and axes of both halves, which never change."""
+    parts = []
+    small: dict[str, Any] = {"size": 11, "colour": QUIET}
+    for start, title in zip(
+        _STARTS.values(), ("unscaled: q · k", "scaled: q · k / √d"), strict=True
+    ):
+        end = start + _SIDE
+        parts += [
+            text(start, 12, title, weight=600),
+            line([(start, _ENERGIES), (end, _ENERGIES)], NEUTRAL, 1),
+            text(start, _ENERGIES + 14, f"−{FARTHEST}", **small),
+            text(start + _SIDE / 2, _ENERGIES + 14, "energies", "middle", **small),
+            text(end, _ENERGIES + 14, str(FARTHEST), "end", **small),
+            text(start, 88, "weights, from 0 to 1", **small),
+            text(start, _ZERO - _TALLEST + 8, "1", **small),
+            text(start, _ZERO, "0", **small),
+            line([(start + 12, _ZERO - _TALLEST), (end, _ZERO - _TALLEST)], NEUTRAL, 0.5, "2 3"),
+            line([(start + 12, _ZERO), (end, _ZERO)], NEUTRAL, 1),
+            *(
+                text(_across(start, key) + 7, _ZERO + 14, str(key + 1), "middle", **small)
+                for key in range(KEYS)
+            ),
+        ]
+    return Frame("", "".join(parts))
+
+
+def _covered() -> Frame:
+    covered = text(96, _ZERO - 44, "covered until you predict", colour=QUIET)
+    return Frame("weights: covered", covered)
