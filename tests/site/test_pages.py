@@ -10,6 +10,9 @@ from bs4 import BeautifulSoup
 # An alternative text that is a file name, a path or a word that says nothing.
 EMPTY_ALTERNATIVE = re.compile(r"^\S*[/\\.]\S*$|^(image|figure|picture|plot)?$", re.IGNORECASE)
 
+# A directive, a role, a target, a break between cells, bold or code that nobody rendered.
+MARKUP = re.compile(r"(```|:::)\{?|\{[a-z:]+\}`|^\([\w-]+\)=|^\+\+\+|\*\*\w|#@title", re.MULTILINE)
+
 
 @pytest.fixture(scope="module")
 def soups(site: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
@@ -43,6 +46,31 @@ def broken_links(site: Path, soups: dict[str, BeautifulSoup]) -> list[str]:
 def test_an_id_belongs_to_one_place(soups: dict[str, BeautifulSoup]) -> None:
     ids = {page: [tag["id"] for tag in soup.find_all(id=True)] for page, soup in soups.items()}
     assert {page for page, found in ids.items() if len(found) != len(set(found))} == set()
+
+
+def leaks(text: str) -> list[str]:
+    """Markup that a reader of this page sees as text; code may hold what it likes."""
+    soup = BeautifulSoup(text, "html.parser")
+    article = soup.find("article") or soup.find(class_="slides") or soup
+    for part in article.find_all(["code", "pre", "script", "style", "template"]):
+        part.decompose()
+    return [found[0] for found in MARKUP.finditer(article.get_text())]
+
+
+def test_no_markup_is_left_on_a_page_or_slide(site: Path, pages: list[str]) -> None:
+    decks = [path.relative_to(site).as_posix() for path in (site / "slides").glob("*.html")]
+    assert decks
+    own = [page for page in [*pages, *decks] if not page.startswith("_modules/")]
+    found = {page: leaks((site / page).read_text("utf-8")) for page in own}
+    assert {page: marks for page, marks in found.items() if marks} == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["```{note} left", ":::{tip}", "see {term}`query`", "(label)=", "+++", "so **bold**"]
+)
+def test_left_markup_is_found(text: str) -> None:
+    assert leaks(f"<article><p>{text}</p><code>{text}</code></article>")
+    assert not leaks(f"<article><p>well</p><pre>{text}</pre></article>")
 
 
 def poor_images(soups: dict[str, BeautifulSoup]) -> list[str]:
