@@ -1,0 +1,60 @@
+"""What tests of decks share: slides made of a few cells, and what is wrong with those on show."""
+
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from playwright.sync_api import Page
+
+from bookbuild.deck.slides import Slide, arrange
+from bookbuild.notebook.convert import Shown
+from bookbuild.source import Cell
+
+# What is wrong first with each slide: with the one that is shown, or in the view for paper with any.
+# Pictures and widgets have to fit; the words in them are not measured.
+FAULTS = """() => {
+  const DRAWN = "img, .picture, .widget, mjx-container";
+  const look = (part, name) => parseFloat(getComputedStyle(part)[name]);
+  const fault = (part, inner) => {
+    const { left, right, top, bottom, width, height } = part.getBoundingClientRect();
+    if (!width || !height) return "";
+    if (left < inner.left - 1 || right > inner.right + 1) return "is too wide";
+    if (top < inner.top - 1 || bottom > inner.bottom + 1) return "is too tall";
+    if (part.matches("pre") && part.scrollWidth > part.clientWidth) return "is too wide";
+    const written = [...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const least = part.closest("pre, code") ? 24 : 28;
+    if (!written || part.closest(DRAWN) || look(part, "fontSize") >= least) return "";
+    return `must be at least ${least} px, but it is ${look(part, "fontSize")} px`;
+  };
+  const first = (frame, number) => {
+    if (!frame.checkVisibility()) return [];
+    const { left, top, width } = frame.getBoundingClientRect();
+    const scale = width / frame.offsetWidth;
+    const inner = {
+      left: left + scale * look(frame, "paddingLeft"),
+      right: left + scale * (frame.offsetWidth - look(frame, "paddingRight")),
+      top: top + scale * look(frame, "paddingTop"),
+      bottom: top + scale * (frame.offsetHeight - look(frame, "paddingBottom")),
+    };
+    const name = `slide ${number + 1} "${frame.querySelector("h1, h2, h3")?.textContent ?? ""}"`;
+    return [...frame.querySelectorAll("*")]
+      .filter((part) => !part.parentElement.closest(DRAWN))
+      .map((part) => [part, fault(part, inner)])
+      .filter(([, complaint]) => complaint)
+      .slice(0, 1)
+      .map(([part, complaint]) => `${name}: ${part.tagName} ${complaint}: ${part.textContent}`);
+  };
+  return [...document.querySelectorAll(".frame")].flatMap(first);
+}"""
+
+
+def faults(page: Page) -> list[str]:
+    """What is wrong with the slides on show, each named by its heading."""
+    return page.evaluate(FAULTS)
+
+
+def slides(*cells: tuple[str, str, str]) -> list[list[Slide]]:
+    """The slides of a chapter with these cells: kind, slide_type, text.
+
+    Cells of the kind "html" are code that nobody sees, with this output.
+    """
