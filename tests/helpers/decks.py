@@ -3,16 +3,15 @@
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
 from playwright.sync_api import Page
 
 from bookbuild.deck.slides import Slide, arrange
 from bookbuild.notebook.convert import Shown
-from bookbuild.source import Cell
+from bookbuild.source import CHECK, Cell
 
-# What is wrong first with each slide: with the one that is shown, or in the view for paper with any.
+# What is wrong first with each slide that is shown; in the view for paper these are all.
 # Pictures and widgets have to fit; the words in them are not measured.
-FAULTS = """() => {
+MISFITS = """() => {
   const DRAWN = "img, .picture, .widget, mjx-container";
   const look = (part, name) => parseFloat(getComputedStyle(part)[name]);
   const fault = (part, inner) => {
@@ -20,7 +19,9 @@ FAULTS = """() => {
     if (!width || !height) return "";
     if (left < inner.left - 1 || right > inner.right + 1) return "is too wide";
     if (top < inner.top - 1 || bottom > inner.bottom + 1) return "is too tall";
-    if (part.matches("pre") && part.scrollWidth > part.clientWidth) return "is too wide";
+    if (part.matches("pre, mjx-container") && part.scrollWidth > part.clientWidth + 1) {
+      return "is too wide";
+    }
     const written = [...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     const least = part.closest("pre, code") ? 24 : 28;
     if (!written || part.closest(DRAWN) || look(part, "fontSize") >= least) return "";
@@ -48,13 +49,27 @@ FAULTS = """() => {
 }"""
 
 
-def faults(page: Page) -> list[str]:
-    """What is wrong with the slides on show, each named by its heading."""
-    return page.evaluate(FAULTS)
+def misfits(page: Page) -> list[str]:
+    """What is wrong with the slides that are shown, each named by its number and heading."""
+    return page.evaluate(MISFITS)
 
 
-def slides(*cells: tuple[str, str, str]) -> list[list[Slide]]:
+def stacks(*cells: tuple[str, str, str]) -> list[list[Slide]]:
     """The slides of a chapter with these cells: kind, slide_type, text.
 
-    Cells of the kind "html" are code that nobody sees, with this output.
+    The text of a cell of the kind "html" or "plain" is what its code showed; "check" is code too.
     """
+    shown, code = [], []
+    for line, (kind, slide_type, text) in enumerate(cells, 1):
+        metadata: dict[str, Any] = {"slideshow": {"slide_type": slide_type}} if slide_type else {}
+        outputs = []
+        if kind in {"html", "plain"}:
+            outputs = [nbformat.v4.new_output("display_data", {f"text/{kind}": text})]
+            metadata["tags"] = ["slide-hide-input"]
+        if kind == "check":
+            metadata["tags"] = [CHECK]
+        kind = kind if kind == "markdown" else "code"
+        shown.append(Shown(Cell(kind, text, line, metadata), text))
+        if kind == "code":
+            code.append(nbformat.v4.new_code_cell(text, outputs=outputs))
+    return arrange(shown, nbformat.v4.new_notebook(cells=code), "01-sample.md")
