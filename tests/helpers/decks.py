@@ -43,7 +43,7 @@ MISFITS = """() => {
       .map((part) => [part, fault(part, inner)])
       .filter(([, complaint]) => complaint)
       .slice(0, 1)
-      .map(([part, complaint]) => `${name}: ${part.tagName} ${complaint}: ${part.textContent}`);
+      .map(([part, complaint]) => `${name}: ${part.tagName} ${complaint}: ${part.textContent.trim().slice(0, 40)}`);
   };
   return [...document.querySelectorAll(".frame")].flatMap(first);
 }"""

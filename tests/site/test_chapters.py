@@ -20,10 +20,11 @@ CHAPTERS = sorted(
 )
 
 
-def show(page: Page, address: str, ready: str) -> None:
+def show(page: Page, address: str, *ready: str) -> None:
     """Open a page and wait until its scripts say that they are done."""
     page.goto(address)
-    page.wait_for_selector(f'html[data-{ready}="ready"]', state="attached")
+    for part in ready:
+        page.wait_for_selector(f'html[data-{part}="ready"]', state="attached")
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -61,7 +62,7 @@ def test_every_quiz_answers(reader: Reader, address: str, name: str) -> None:
 def test_every_slide_is_whole_and_accessible(reader: Reader, address: str, name: str) -> None:
     with reader.open(*FRAME) as page:
         complaints = reader.watch(page)
-        show(page, f"{address}slides/{name}.html", "deck")
+        show(page, f"{address}slides/{name}.html", "deck", "widgets")
         total = page.evaluate("Reveal.getTotalSlides()")
         assert 15 <= total <= 25
         seen, wrong = set(), []
@@ -73,7 +74,7 @@ def test_every_slide_is_whole_and_accessible(reader: Reader, address: str, name:
             page.keyboard.press("Space")
         assert len(seen) == total
         # The print view has all of them at once.
-        show(page, f"{address}slides/{name}.html?view=print", "deck")
+        show(page, f"{address}slides/{name}.html?view=print", "deck", "widgets")
         assert page.locator(".pdf-page").count() == total
         wrong += misfits(page)
         assert wrong == [] or name not in RECAST

@@ -28,6 +28,7 @@ WHOLE = stacks(
     ("markdown", "-", PICTURE),
     ("markdown", "slide", "## Question\n\nHow many are right?"),
     ("html", "fragment", TABLE),
+    ("markdown", "slide", "\n".join(["| incomprehensible " * 3 + "|", "|---" * 3 + "|"])),
     ("markdown", "slide", "## Picture\n\nOne line\n\n" + PICTURE),
     ("code", "slide", "\n".join(["x" * 72] * 12)),
 )
@@ -157,4 +158,5 @@ def test_without_scripts_every_slide_can_be_read(reader: Any, deck: Any, width: 
         assert tops == sorted(set(tops))
         for words in ("The title", "How many are right?", "53 %", "Picture"):
             assert page.get_by_text(words, exact=True).is_visible(), words
+        assert all(picture.bounding_box()["height"] > 100 for picture in page.locator("img").all())
         assert page.locator("body").evaluate("body => body.scrollWidth") <= width
