@@ -23,13 +23,10 @@ def check_slides(stacks: list[list[Slide]], name: str, recast: bool) -> None:
     for number, slide in enumerate(chain.from_iterable(stacks), 1):
         complaints = [*_code(slide)]
         if recast:
-            complaints += [
-                *_console(slide),
-                *_notes(slide),
-                *(_title(slide) if number == 1 else ()),
-            ]
-        for complaint in complaints:
-            raise SourceError(f"{name}:{slide.line}: slide {number}: {complaint}")
+            complaints += [*_console(slide), *_notes(slide)]
+            complaints += _title(slide) if number == 1 else ()
+        if complaints:
+            raise SourceError(f"{name}:{slide.line}: slide {number}: {complaints[0]}")
 
 
 def _code(slide: Slide) -> Iterator[str]:

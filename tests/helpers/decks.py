@@ -13,6 +13,7 @@ from bookbuild.source import CHECK, Cell
 # Pictures and widgets have to fit; the words in them are not measured.
 MISFITS = """() => {
   const DRAWN = "img, .picture, .widget, mjx-container";
+  const words = (part) => part.textContent.trim().slice(0, 40);
   const look = (part, name) => parseFloat(getComputedStyle(part)[name]);
   const fault = (part, inner) => {
     const { left, right, top, bottom, width, height } = part.getBoundingClientRect();
@@ -43,7 +44,7 @@ MISFITS = """() => {
       .map((part) => [part, fault(part, inner)])
       .filter(([, complaint]) => complaint)
       .slice(0, 1)
-      .map(([part, complaint]) => `${name}: ${part.tagName} ${complaint}: ${part.textContent.trim().slice(0, 40)}`);
+      .map(([part, complaint]) => `${name}: ${part.tagName} ${complaint}: ${words(part)}`);
   };
   return [...document.querySelectorAll(".frame")].flatMap(first);
 }"""
