@@ -7,7 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bookbuild.deck.render import widget_state
-from bookbuild.deck.slides import arrange
+from bookbuild.deck.rules import RECAST, check_slides
+from bookbuild.deck.slides import Slide, arrange
 from bookbuild.files import write_text
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.convert import convert_chapter
@@ -24,26 +25,29 @@ def make_decks(project: Project, references: References, stamp: Stamp, output: P
     """Write every deck below `output`, with reveal.js and MathJax; nothing is executed."""
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    _copy_shared_files(output / "shared")
+    copy_shared_files(output / "shared")
     for chapter in project.chapters:
-        text = _deck(chapter, project, references, stamp)
+        stored = read_stored(project, chapter.stem)
+        shown = list(convert_chapter(chapter, project, references, stamp))
+        stacks = arrange(shown, stored, chapter.name)
+        check_slides(stacks, chapter.name, chapter.stem in RECAST)
+        title = references.documents[chapter.stem].words
+        above = f"{project.settings['title']} · Chapter {chapter.stem[:2]}"
+        text = deck_page(title, above, stacks, widget_state(stored))
         write_text(output / f"{chapter.stem}.html", text)
 
 
-def _deck(chapter: Path, project: Project, references: References, stamp: Stamp) -> str:
-    stored = read_stored(project, chapter.stem)
-    shown = list(convert_chapter(chapter, project, references, stamp))
+def deck_page(title: str, above: str, stacks: list[list[Slide]], state: str) -> str:
+    """The HTML of a deck, with a line `above` the title and the `state` of its widgets."""
     environment = Environment(
         loader=FileSystemLoader(_ROOM), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("deck.html.j2").render(
-        title=references.documents[chapter.stem].words,
-        stacks=arrange(shown, stored, chapter.name),
-        widget_state=widget_state(stored),
+        title=title, above=above, stacks=stacks, widget_state=state
     )
 
 
-def _copy_shared_files(output: Path) -> None:
+def copy_shared_files(output: Path) -> None:
     """Copy what a deck needs to work offline."""
     reveal = _package_folder("sphinx_revealjs") / "_static" / "revealjs"
     mathjax = _package_folder("sphinx-mathjax-offline") / "static" / "mathjax"
@@ -58,6 +62,7 @@ def _copy_shared_files(output: Path) -> None:
         HOST: HOST.name,
         _ROOM / "deck.css": "deck.css",
         _ROOM / "deck.js": "deck.js",
+        _ROOM / "noscript.css": "noscript.css",
     }
     for source, name in wanted.items():
         target = output / name

@@ -42,7 +42,8 @@ def render_markdown(text: str) -> str:
 
 def render_code(source: str) -> str:
     """A highlighted code cell; it can be scrolled by keyboard where it is too wide."""
-    return f'<pre tabindex="0"><code>{_highlight(source, "python", "")}</code></pre>'
+    code = _highlight(source, "python", "")
+    return f'<pre tabindex="0"><code class="language-python">{code}</code></pre>'
 
 
 def render_outputs(cell: NotebookNode) -> str:
@@ -81,7 +82,7 @@ def _picture(data: NotebookNode, alternative: str) -> str:
         if kind in data:
             content = data[kind].replace("\n", "")
             address = f"data:{kind};base64,{content}"
-            return f'<img class="drawn" src="{address}" alt="{escape(alternative)}">'
+            return f'<img src="{address}" alt="{escape(alternative)}">'
     return ""
 
 

@@ -13,9 +13,8 @@ from nbformat import NotebookNode
 from bookbuild.deck.render import render_code, render_markdown, render_outputs
 from bookbuild.notebook.convert import Shown
 from bookbuild.notebook.stored import chapter_cells, match_cells
-from bookbuild.source import SourceError
+from bookbuild.source import CHECK, Cell, SourceError
 
-MOST_CODE_LINES = 12
 _SLIDE_TYPES = frozenset({"slide", "subslide", "fragment", "notes", "-"})
 _HIDES_INPUT = frozenset({"hide-cell", "hide-input", "remove-input", "slide-hide-input"})
 _HIDES_OUTPUT = frozenset({"hide-cell", "hide-output", "remove-output"})
@@ -23,8 +22,9 @@ _HIDES_OUTPUT = frozenset({"hide-cell", "hide-output", "remove-output"})
 
 @dataclass
 class Slide:
-    """The HTML of one slide, and of what the speaker sees beside it."""
+    """The HTML of one slide, which begins at `line`, and of what the speaker sees beside it."""
 
+    line: int
     parts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -40,12 +40,12 @@ def arrange(shown: list[Shown], stored: NotebookNode, name: str) -> list[list[Sl
     outputs = {cell.line: node for node, cell in pairs}
     stacks: list[list[Slide]] = []
     for item in shown:
-        kind, where = item.cell.slide_type, f"{name}:{item.cell.line}"
+        kind = item.cell.slide_type
         if not kind:
             continue
-        _begin(stacks, kind, where)
+        _begin(stacks, item.cell, name)
         slide = stacks[-1][-1]
-        html = "\n".join(_parts(item, outputs, where))
+        html = "\n".join(_parts(item, outputs))
         if kind == "notes":
             slide.notes.append(html)
         else:
@@ -57,31 +57,28 @@ def arrange(shown: list[Shown], stored: NotebookNode, name: str) -> list[list[Sl
     return stacks
 
 
-def _begin(stacks: list[list[Slide]], kind: str, where: str) -> None:
+def _begin(stacks: list[list[Slide]], cell: Cell, name: str) -> None:
     """Begin a slide where a cell of this kind asks for one."""
+    kind, where = cell.slide_type, f"{name}:{cell.line}"
     if kind not in _SLIDE_TYPES:
         raise SourceError(f"{where}: slide_type {kind!r}: expected one of {sorted(_SLIDE_TYPES)}")
+    if CHECK in cell.tags:
+        raise SourceError(f"{where}: a check has no place on a slide: take its slide_type away")
     if kind == "slide":
-        stacks.append([Slide()])
+        stacks.append([Slide(cell.line)])
     elif not stacks:
         raise SourceError(
             f"{where}: slide_type {kind!r} before the first slide: begin with 'slide'"
         )
     elif kind == "subslide":
-        stacks[-1].append(Slide())
+        stacks[-1].append(Slide(cell.line))
 
 
-def _parts(item: Shown, outputs: dict[int, NotebookNode], where: str) -> Iterator[str]:
+def _parts(item: Shown, outputs: dict[int, NotebookNode]) -> Iterator[str]:
     if item.cell.kind == "markdown":
         yield render_markdown(item.text)
         return
     if not item.cell.tags & _HIDES_INPUT:
-        length = len(item.text.splitlines())
-        if length > MOST_CODE_LINES:
-            raise SourceError(
-                f"{where}: {length} lines of code on a slide, at most {MOST_CODE_LINES} can be "
-                "read: split the cell or tag it slide-hide-input"
-            )
         yield render_code(item.text)
     if not item.cell.tags & _HIDES_OUTPUT:
         yield render_outputs(outputs[item.cell.line])

@@ -1,23 +1,9 @@
 """Cells become slides by their `slide_type`; what makes no slide is named with its line."""
 
-from typing import Any
-
-import nbformat
 import pytest
+from decks import stacks
 
-from bookbuild.deck.slides import Slide, arrange
-from bookbuild.notebook.convert import Shown
-from bookbuild.source import Cell, SourceError
-
-
-def stacks(*cells: tuple[str, str, str]) -> list[list[Slide]]:
-    """The slides of a chapter with these cells: kind, slide_type, text."""
-    shown = []
-    for line, (kind, slide_type, text) in enumerate(cells, 1):
-        metadata: dict[str, Any] = {"slideshow": {"slide_type": slide_type}} if slide_type else {}
-        shown.append(Shown(Cell(kind, text, line, metadata), text))
-    code = [nbformat.v4.new_code_cell(text) for kind, _, text in cells if kind == "code"]
-    return arrange(shown, nbformat.v4.new_notebook(cells=code), "01-sample.md")
+from bookbuild.source import SourceError
 
 
 def test_slides_stack_and_notes_stay_beside_them() -> None:
@@ -44,7 +30,7 @@ def test_slides_stack_and_notes_stay_beside_them() -> None:
         ([("markdown", "", "a")], "01-sample.md: no slides"),
         ([("markdown", "slides", "a")], "01-sample.md:1: slide_type 'slides': expected one of"),
         ([("markdown", "-", "a")], "01-sample.md:1: slide_type '-' before the first slide"),
-        ([("code", "slide", "x = 1\n" * 13)], "01-sample.md:1: 13 lines of code on a slide"),
+        ([("check", "slide", "assert x")], "01-sample.md:1: a check has no place on a slide"),
     ],
 )
 def test_what_makes_no_slide_is_named(cells: list[tuple[str, str, str]], complaint: str) -> None:
