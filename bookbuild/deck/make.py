@@ -7,13 +7,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bookbuild.deck.render import widget_state
-from bookbuild.deck.rules import RECAST, check_slides
+from bookbuild.deck.rules import check_slides
 from bookbuild.deck.slides import Slide, arrange
 from bookbuild.files import write_text
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.convert import convert_chapter
 from bookbuild.notebook.stored import read_stored
-from bookbuild.project import Project
+from bookbuild.project import RECAST, Project
 from bookbuild.references import References
 from bookbuild.source import SourceError
 from bookbuild.widgets import HOST

@@ -10,8 +10,6 @@ from itertools import chain
 from bookbuild.deck.slides import Slide
 from bookbuild.source import SourceError
 
-# Chapters, such as "01-bottleneck", whose decks keep every rule; it goes when all of them do.
-RECAST: frozenset[str] = frozenset()
 MOST_CODE_LINES = 12
 MOST_CONSOLE_LINES = 4
 _LISTING = re.compile(r'<pre[^>]*>(?:<code class="language-([\w-]+)">)?(.*?)</pre>', re.DOTALL)

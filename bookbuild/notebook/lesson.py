@@ -7,7 +7,6 @@ from nbformat import NotebookNode
 
 from bookbuild.notebook.stored import chapter_cells
 
-RECAST = ("01-bottleneck",)  # the chapters that keep to this; the list goes when all do
 MOST_LINES = 20
 MOST_LINES_OF_A_MODEL = 45
 WIDEST = 72

@@ -8,13 +8,14 @@ from transformer_lite.tables import table
 
 def test_a_table_is_whole_and_holds_no_markup_of_its_content() -> None:
     frame = pd.DataFrame({"width": [64, 128], "share": [0.25, None], "text": ["<b>", "한국어"]})
-    shown = table(frame, "Share & width", {"share": "≈ {:.0%}"})
+    shown = table(frame, "Share & width", {"share": "≈ {:.0%}"}, mark=(0, "share"))
     page = BeautifulSoup(shown._repr_html_(), "html.parser")
     assert page.caption is not None and page.caption.text == "Share & width"
     assert [cell.text for cell in page.find_all("th", scope="col")] == ["width", "share", "text"]
     rows = [[cell.text for cell in row.find_all("td")] for row in page.find_all("tr")[1:]]
     assert rows == [["64", "≈ 25 %", "<b>"], ["128", "–", "한국어"]]
     assert page.div is not None and page.div["tabindex"] == "0"
+    assert [mark.text for mark in page.find_all("mark")] == ["≈ 25 %"]
 
 
 def test_the_text_beside_the_html_is_constant() -> None:

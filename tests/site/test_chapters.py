@@ -8,7 +8,7 @@ from browsing import Reader
 from decks import misfits
 from playwright.sync_api import Page
 
-from bookbuild.deck.rules import RECAST
+from bookbuild.project import RECAST
 
 DESKTOP = (1280, 900)
 PHONE = (360, 740)

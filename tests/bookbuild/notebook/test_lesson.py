@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from bookbuild.notebook.lesson import RECAST, complaints
+from bookbuild.notebook.lesson import complaints
 from bookbuild.notebook.stored import read_stored
-from bookbuild.project import Project
+from bookbuild.project import RECAST, Project
 
 COURSE = Project(Path(__file__).resolve().parents[3])
 
