@@ -20,6 +20,7 @@ SLIDE_ONLY = "slide-only"
 CHECK = "check"
 TITLE = "#@title "  # Colab shows such a line in the place of folded code
 CHECK_TITLE = f"{TITLE}✓ checked: "
+FURTHER = "Going further"  # begins the heading of a section that may be left out
 FOLDED = frozenset({CHECK, "hide-cell", "hide-input", "remove-input"})
 _DIRECTIVE = re.compile(r"[`:]{3,}\{[\w:-]+\}")
 KNOWN_TAGS = frozenset(

@@ -12,9 +12,12 @@ from bookbuild.notebook.directives import HANDLERS, SOLUTION_END, SOLUTION_START
 from bookbuild.notebook.plain import faults
 from bookbuild.project import Project
 from bookbuild.references import References
-from bookbuild.source import FOLDED, Cell, read_cells
+from bookbuild.source import FOLDED, FURTHER, Cell, read_cells
 
-_FURTHER = re.compile(r"#{2,} Going further\b.*")
+# The rows that are cells of their own, or end one.
+_SPECIAL = re.compile(
+    rf"^({SOLUTION_START}.*|{SOLUTION_END}.*|#{{2,}} {FURTHER}\b.*)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -56,33 +59,14 @@ def convert_chapter(
             folded = inside or bool(cell.tags & FOLDED)
             yield Shown(cell, cell.source, folded, in_solution=inside, caption=caption)
             continue
-        for mark, text in _parts(convert_blocks(cell.source, cell.line, context)):
-            if mark is not None:
-                inside = mark
-            if text:
+        for part in _SPECIAL.split(convert_blocks(cell.source, cell.line, context)):
+            heading = bool(_SPECIAL.fullmatch(part))
+            if part.startswith((SOLUTION_START, SOLUTION_END)):
+                inside = part.startswith(SOLUTION_START)
+                part = f"##### {part.removeprefix(SOLUTION_START)}" if inside else ""
+            if text := part.strip("\n"):
                 _refuse_faults(text, cell, context)
-                heading = mark is True or bool(_FURTHER.fullmatch(text))
                 yield Shown(cell, text, collapsed=heading, in_solution=inside and not heading)
-
-
-def _parts(text: str) -> Iterator[tuple[bool | None, str]]:
-    """The text in parts; with True the heading of a solution, with False what ends one."""
-    rows: list[str] = []
-    for row in [*text.split("\n"), None]:
-        special = row is None or row.startswith((SOLUTION_START, SOLUTION_END))
-        if not special and not _FURTHER.fullmatch(row or ""):
-            rows.append(row or "")
-            continue
-        yield None, "\n".join(rows).strip("\n")
-        rows.clear()
-        if row is None:
-            return
-        if row.startswith(SOLUTION_START):
-            yield True, f"##### {row.removeprefix(SOLUTION_START)}"
-        elif row.startswith(SOLUTION_END):
-            yield False, ""
-        else:
-            yield None, row
 
 
 def _refuse_faults(text: str, cell: Cell, context: Context) -> None:

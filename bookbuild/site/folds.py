@@ -7,9 +7,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from bookbuild.source import CHECK, TITLE
-
-FURTHER = "Going further"
+from bookbuild.source import CHECK, FURTHER, TITLE
 
 
 class TitleFolds(SphinxPostTransform):
@@ -28,11 +26,11 @@ class TitleFolds(SphinxPostTransform):
             if "hide_mode" not in cell:
                 continue
             cell["prompt_show"] = cell["prompt_hide"] = "How this is made"
-            code = next(iter(cell.findall(nodes.literal_block)), None)
-            first, _, rest = code.astext().partition("\n") if code is not None else ("", "", "")
-            if code is not None and first.startswith(TITLE):
-                cell["prompt_show"] = cell["prompt_hide"] = first.removeprefix(TITLE)
-                code.rawsource, code.children = rest, [nodes.Text(rest)]
+            for code in list(cell.findall(nodes.literal_block))[:1]:
+                first, _, rest = code.astext().partition("\n")
+                if first.startswith(TITLE):
+                    cell["prompt_show"] = cell["prompt_hide"] = first.removeprefix(TITLE)
+                    code.rawsource, code.children = rest, [nodes.Text(rest)]
 
 
 class FoldFurther(SphinxPostTransform):

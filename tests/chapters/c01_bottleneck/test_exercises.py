@@ -1,36 +1,19 @@
 """The references of the exercises of chapter 01 are right."""
 
 import torch
-from loading import load
 
 from transformer_lite.chapters.c01_bottleneck.exercises import (
-    GRU_STEP,
     LAST_STATE,
-    MASKED_LOSS,
     SHIFT_RIGHT,
 )
 from transformer_lite.data.batching import Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS
-
-answers = load("c01_bottleneck", "answers")
 
 
 def test_the_shift_is_the_one_of_the_batches() -> None:
     batch = collate([Example([9, EOS], [5, 6, 7]), Example([8, EOS], [7, 5, 9])])
     shifted = SHIFT_RIGHT.reference(batch.target_out, BOS)
     assert torch.equal(shifted, batch.target_in)
-
-
-def test_the_gru_is_the_one_of_torch() -> None:
-    for arguments in GRU_STEP.draw():
-        torch.testing.assert_close(GRU_STEP.reference(*arguments), answers.gru_by_torch(*arguments))
-
-
-def test_the_loss_is_the_one_of_torch() -> None:
-    for arguments in MASKED_LOSS.draw():
-        torch.testing.assert_close(
-            MASKED_LOSS.reference(*arguments), answers.loss_by_ignore_index(*arguments)
-        )
 
 
 def test_the_last_state_is_the_one_of_a_packed_encoder() -> None:
