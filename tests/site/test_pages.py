@@ -11,7 +11,9 @@ from bs4 import BeautifulSoup
 EMPTY_ALTERNATIVE = re.compile(r"^\S*[/\\.]\S*$|^(image|figure|picture|plot)?$", re.IGNORECASE)
 
 # A directive, a role, a target, a break between cells, bold or code that nobody rendered.
-MARKUP = re.compile(r"(```|:::)\{?|\{[a-z:]+\}`|^\([\w-]+\)=|^\+\+\+|\*\*\w|#@title", re.MULTILINE)
+MARKUP = re.compile(
+    r"(```|:::)\{?|\{[a-z:]+\}`|^\([\w-]+\)=|^\+\+\+|\*\*\w[^*\n]*\*\*|#@title", re.MULTILINE
+)
 
 
 @pytest.fixture(scope="module")

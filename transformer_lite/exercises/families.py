@@ -130,7 +130,7 @@ def batch_mixing(batched: int, axis: int = 0) -> Symptom:
     return Symptom("depends-on-batch-mates", shows)
 
 
-def rows_not_one(counted: Callable[..., Any] = lambda *_: ...) -> Symptom:
+def rows_not_one(counted: Callable[..., Any] | None = None) -> Symptom:
     """The symptom of weights whose rows, the last axis, do not sum to 1.
 
     Args:
@@ -138,7 +138,7 @@ def rows_not_one(counted: Callable[..., Any] = lambda *_: ...) -> Symptom:
     """
 
     def shows(arguments: Arguments, value: Any, answer: Function) -> bool:
-        sums = value.sum(-1)[counted(*arguments)]
+        sums = value.sum(-1) if counted is None else value.sum(-1)[counted(*arguments)]
         return not close(sums, torch.ones_like(sums))
 
     return Symptom("rows-not-one", shows)

@@ -107,10 +107,11 @@ class BottleneckExplorer(FrameWidget):
             write=percent,
         )
         curves = [
-            Layer(lambda length: chart.marker(length)),
-            Layer(chart.axes),
-            Layer(lambda hidden: chart.chosen(hidden)),
-            Layer(chart.names),
+            Layer(_curves_covered, ask=True),
+            Layer(chart.axes, ask=False),
+            Layer(lambda length: chart.marker(length), ask=False),
+            Layer(lambda hidden: chart.chosen(hidden), ask=False),
+            Layer(chart.names, ask=False),
         ]
         return [Picture(112, strings), Picture(chart.height, curves)]
 
@@ -164,6 +165,11 @@ def _labels() -> Frame:
 def _covered() -> Frame:
     covered = text(_across(0) - 4, _BASELINES["model"], "covered until you predict", colour=QUIET)
     return Frame("model: covered", covered)
+
+
+def _curves_covered() -> Frame:
+    words = "exact match: covered, too"
+    return Frame(words, text(0, 12, words, colour=QUIET))
 
 
 def percent(share: Number) -> str:
