@@ -30,9 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("slides", help="make the decks")
     commands.add_parser("book", help="make the site")
     site = commands.add_parser("site", help="make the site for a copy that is hosted")
-    site.add_argument("--repository", required=True, help="git address that notebooks install from")
+    site.add_argument("--repository", required=True, help="where its code is, for Colab")
     site.add_argument("--site", required=True, help="address where the pages will be")
-    site.add_argument("--commit", default="", help="commit to install; default: the current one")
     return parser
 
 
@@ -49,7 +48,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
             raise SourceError(
                 "addresses are missing: make site REPOSITORY=https://... SITE=https://..."
             )
-        stamp = Stamp.at(project, arguments.repository, arguments.site, arguments.commit)
+        stamp = Stamp(arguments.repository, arguments.site)
         build_site(project, stamp, project.build / "site")
 
 

@@ -16,12 +16,12 @@ import importlib.util
 if importlib.util.find_spec("transformer_lite") is None:
     import importlib.metadata, os, pathlib, subprocess, sys, tempfile
 
-    repository = {repository!r}
-    commit = {commit!r}
-    if not repository:
+    beside = sorted(map(str, pathlib.Path().glob("transformer_lite-*.whl")))
+    wheel = beside[-1] if beside else {wheel!r}
+    if not wheel:
         raise ImportError(
-            "transformer_lite is not installed, and this copy of the notebook names no repository "
-            "to install it from: run it in an environment made by `make book`."
+            "transformer_lite is not installed: put its wheel, which lies beside the notebooks of "
+            "the site, next to this notebook, or run it in an environment made by `make book`."
         )
     if importlib.util.find_spec("torch") is None:
         raise ImportError("PyTorch is not installed: install it first, this notebook never does.")
@@ -31,20 +31,20 @@ if importlib.util.find_spec("transformer_lite") is None:
         for name in ("torch", "numpy") if importlib.util.find_spec(name)
     ))
     installed = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", f"git+{{repository}}@{{commit}}"],
+        [sys.executable, "-m", "pip", "install", "--quiet", wheel],
         env={{**os.environ, "PIP_CONSTRAINT": str(held)}}, capture_output=True, text=True,
     )
     if installed.returncode:
         reason = (installed.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-        raise ImportError(f"transformer_lite cannot be installed from {{repository}}: {{reason}}")
+        raise ImportError(f"transformer_lite cannot be installed from {{wheel}}: {{reason}}")
     importlib.invalidate_caches()
 """
 
 
 def node(stamp: Stamp) -> NotebookNode:
-    """The set-up cell, stamped with the repository and the commit to install from."""
+    """The set-up cell, stamped with the wheel of the site that it comes from."""
     return nbformat.v4.new_code_cell(
-        _CODE.format(repository=stamp.repository, commit=stamp.commit).rstrip("\n"),
+        _CODE.format(wheel=stamp.wheel).rstrip("\n"),
         metadata={"tags": [TAG], "cellView": "form", "jupyter": {"source_hidden": True}},
     )
 

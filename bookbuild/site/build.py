@@ -13,6 +13,7 @@ from bookbuild.notebook.update import stale_notebooks, stamp_notebooks
 from bookbuild.project import Project
 from bookbuild.references import collect
 from bookbuild.site.icons import drop_unused_icons
+from bookbuild.site.wheel import add_wheel
 from bookbuild.source import SourceError
 
 
@@ -33,6 +34,8 @@ def build_site(project: Project, stamp: Stamp, output: Path) -> None:
         )
     shutil.rmtree(output, ignore_errors=True)  # no page may outlive its source
     room = project.build / f".{output.name}"  # a build keeps its parts apart from other builds
+    shutil.rmtree(room / "notebooks", ignore_errors=True)
+    stamp = add_wheel(project, stamp, room / "notebooks")
     stamp_notebooks(project, references, stamp, room / "notebooks")
     make_decks(project, references, stamp, room / "slides")
     _write_pages(project, stamp, room, output)
@@ -59,7 +62,6 @@ def _write_pages(project: Project, stamp: Stamp, room: Path, output: Path) -> No
             "nitpicky": True,
             "html_baseurl": stamp.site,
             "bookbuild_repository": stamp.repository,
-            "bookbuild_commit": stamp.commit,
             "bookbuild_notebooks": str(room / "notebooks"),
             "bookbuild_slides": str(room / "slides"),
         },

@@ -88,7 +88,7 @@ def _dress_page(
     """Give chapters their links and widgets; mend what the theme and docutils left undone."""
     if _chapter(app, page) is not None:
         config = app.config
-        stamp = Stamp(config.bookbuild_repository, config.bookbuild_commit, config.html_baseurl)
+        stamp = Stamp(config.bookbuild_repository, config.html_baseurl)
         add_links(context, page, stamp)
         if saved := saved_state(read_stored(_project(app), page)):
             app.add_js_file(None, type=STATE, body=script_text(saved))
@@ -125,7 +125,6 @@ def _configure(app: Sphinx, config: Any) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything; called by Sphinx."""
     for name, default in {
-        "bookbuild_commit": "",
         "bookbuild_notebooks": "",
         "bookbuild_outputs": "stored",
         "bookbuild_repository": "",

@@ -1,23 +1,29 @@
-"""Notebooks in a stand-in for Colab: its versions, an empty folder, only a git address.
+"""Notebooks in a stand-in for Colab: its versions, an empty folder, a wheel or a site that has it.
 
 Nothing of the project is importable there: the set-up cell installs it. Run by `make colab-test`;
 it takes minutes and needs a network or a cache of packages.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
 import venv
+from collections.abc import Callable
 from importlib.metadata import distribution, requires
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+from browsing import serve  # noqa: F401 - a fixture for the tests of this file
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
 from bookbuild.hosting import Stamp
 from bookbuild.notebook import setup_cell
+from bookbuild.project import Project
+from bookbuild.site.wheel import add_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(
@@ -33,8 +39,6 @@ COLAB = (
     "numpy==2.1.3",
     "setuptools==75.2.0",  # IPython 7 and parts of torch import it
 )
-# What a chapter takes from the package that is not in the wheel would be missing here.
-PACKAGE_FILES = ("LICENSE", "README.md", "pyproject.toml", "transformer_lite")
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +78,28 @@ def _link(name: str, packages: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Stamp:
-    """A git address that holds the package as it stands in the working tree."""
-    folder = tmp_path_factory.mktemp("repository")
-    for name in PACKAGE_FILES:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
-    git = ["git", "-C", str(folder), "-c", "user.name=A", "-c", "user.email=a@example.org"]
-    for command in (["init", "-q"], ["add", "--all"], ["commit", "-q", "-m", "package"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-    return Stamp(folder.as_uri(), head.stdout.strip())
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The part of a site that notebooks need: the wheel of the package as it stands."""
+    folder = tmp_path_factory.mktemp("site")
+    add_wheel(Project(ROOT), Stamp(), folder / "notebooks")
+    return folder
+
+
+@pytest.fixture(params=["beside", "from the site"])
+def stamp(
+    request: Any,
+    site: Path,
+    tmp_path: Path,
+    serve: Callable[[Path], str],  # noqa: F811 - the fixture
+) -> Stamp:
+    """The wheel lies beside the notebook, or the notebook knows where the site has it."""
+    (wheel,) = (site / "notebooks").glob("*.whl")
+    (tmp_path / "content").mkdir()
+    if request.param == "beside":
+        shutil.copy(wheel, tmp_path / "content")
+        return Stamp()
+    checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return Stamp(wheel=f"{serve(site)}notebooks/{wheel.name}#sha256={checksum}")
 
 
 def test_there_is_something_to_run() -> None:
@@ -92,10 +107,10 @@ def test_there_is_something_to_run() -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_in_colab(path: Path, colab: Path, address: Stamp, tmp_path: Path) -> None:
+def test_a_notebook_runs_in_colab(path: Path, colab: Path, stamp: Stamp, tmp_path: Path) -> None:
     notebook = nbformat.read(path, 4)
     assert setup_cell.is_setup(notebook.cells[0])
-    notebook.cells[0].source = setup_cell.node(address).source
+    notebook.cells[0].source = setup_cell.node(stamp).source
     specification = tmp_path / "kernels" / "colab"
     specification.mkdir(parents=True)
     (specification / "kernel.json").write_text(
@@ -103,7 +118,8 @@ def test_a_notebook_runs_in_colab(path: Path, colab: Path, address: Stamp, tmp_p
         ' "display_name": "Colab", "language": "python"}'
     )
     empty = tmp_path / "content"
-    empty.mkdir()
+    uninstall = [colab, "-m", "pip", "uninstall", "--quiet", "--yes", "transformer-lite"]
+    subprocess.run(uninstall, check=True, capture_output=True)
     client = NotebookClient(
         notebook, kernel_name="colab", timeout=300, resources={"metadata": {"path": str(empty)}}
     )

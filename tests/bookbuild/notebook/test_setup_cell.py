@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bookbuild.hosting import Stamp
 from bookbuild.notebook import setup_cell
 
@@ -24,34 +26,41 @@ def run_set_up(stamp: Stamp, folder: Path) -> subprocess.CompletedProcess[str]:
     return run_script(script, "-S")  # without installed packages
 
 
-def test_the_set_up_cell_says_when_it_has_no_repository(tmp_path: Path) -> None:
+# As if the package were not there, with everything else as it is.
+HIDE = """\
+import importlib.util as util
+real = util.find_spec
+util.find_spec = lambda name: None if name == "transformer_lite" else real(name)
+"""
+
+
+def test_the_set_up_cell_says_what_is_missing(tmp_path: Path) -> None:
     result = run_set_up(Stamp(), tmp_path)
     assert result.stderr.splitlines()[-1] == (
-        "ImportError: transformer_lite is not installed, and this copy of the notebook names no "
-        "repository to install it from: run it in an environment made by `make book`."
+        "ImportError: transformer_lite is not installed: put its wheel, which lies beside the "
+        "notebooks of the site, next to this notebook, or run it in an environment made by "
+        "`make book`."
     )
 
 
 def test_the_set_up_cell_never_installs_torch(tmp_path: Path) -> None:
-    result = run_set_up(Stamp("https://example.invalid/course", "abc"), tmp_path)
+    result = run_set_up(Stamp(wheel="https://example.invalid/a.whl"), tmp_path)
     assert result.stderr.splitlines()[-1] == (
         "ImportError: PyTorch is not installed: install it first, this notebook never does."
     )
 
 
-def test_the_set_up_cell_says_when_the_repository_cannot_be_reached(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", [True, False], ids=["beside the notebook", "of the site"])
+def test_the_wheel_beside_comes_first_and_what_fails_is_named(beside: bool, tmp_path: Path) -> None:
+    name = "transformer_lite-9-py3-none-any.whl"
+    if beside:
+        (tmp_path / name).write_bytes(b"no wheel")
+    address = (tmp_path / "site" / name).as_uri()
     script = tmp_path / "set_up.py"
-    missing = (tmp_path / "nowhere").as_uri()
-    # As if the package were not there, with everything else as it is.
-    hide = (
-        "import importlib.util as util\n"
-        "real = util.find_spec\n"
-        "util.find_spec = lambda name: None if name == 'transformer_lite' else real(name)\n"
-    )
-    script.write_text(hide + setup_cell.node(Stamp(missing, "abc")).source)
+    script.write_text(HIDE + setup_cell.node(Stamp(wheel=address)).source)
     result = run_script(script)
     assert result.stderr.splitlines()[-1].startswith(
-        f"ImportError: transformer_lite cannot be installed from {missing}: "
+        f"ImportError: transformer_lite cannot be installed from {name if beside else address}: "
     )
 
 

@@ -1,5 +1,6 @@
 """Pages show stored outputs, execute nothing, and carry addresses only where a copy is hosted."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from bookbuild.project import Project
 
 REPOSITORY = "https://github.com/example/course"
 SITE = "https://example.github.io/course"
+PYPROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "transformer-lite"
+version = "1.2.3"
+[tool.setuptools.packages.find]
+include = ["transformer_lite*"]
+"""
 
 
 def page(folder: Path, name: str = "01-sample") -> str:
@@ -85,11 +96,12 @@ def test_a_copy_without_address_has_no_dead_link(sample: Project) -> None:
 
 
 def test_a_hosted_copy_is_stamped_everywhere(copy: Project, bookbuild) -> None:
-    result = bookbuild(
-        copy, "site", "--repository", REPOSITORY, "--site", SITE, "--commit", "abc123"
-    )
+    (copy.root / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+    result = bookbuild(copy, "site", "--repository", REPOSITORY, "--site", SITE)
     assert (result.returncode, result.stderr) == (0, "")
     folder = copy.build / "site"
+    (wheel,) = (folder / "notebooks").glob("transformer_lite-*.whl")
+    checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
     for chapter in copy.chapters:
         found = links(page(folder, chapter.stem))
         assert found["Open in Colab"] == (
@@ -98,8 +110,7 @@ def test_a_hosted_copy_is_stamped_everywhere(copy: Project, bookbuild) -> None:
         )
         notebook = nbformat.read(folder / found["Download the notebook"], 4)
         set_up = notebook.cells[0].source
-        assert f"repository = {REPOSITORY!r}" in set_up
-        assert "commit = 'abc123'" in set_up
+        assert f"'{SITE}/notebooks/{wheel.name}#sha256={checksum}'" in set_up
         assert any(cell.outputs for cell in chapter_cells(notebook))
         assert (folder / found["Slides"]).is_file()
     text = (folder / "notebooks" / "01-sample.ipynb").read_text(encoding="utf-8")
