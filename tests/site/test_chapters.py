@@ -97,3 +97,21 @@ def test_a_first_visit_stays_within_its_budget(reader: Reader, address: str, nam
             ]
         assert 0 < sum(map(len, bodies)) <= DECODED_BUDGET, place
         assert sum(len(gzip.compress(body, 6)) for body in bodies) <= COMPRESSED_BUDGET, place
+
+
+# Open code, and what it prints: the rest is prose, pictures, tables and questions.
+SHARE_OF_CODE = """() => {
+  const parts = document.querySelectorAll(
+    ".cell_input, .cell_output .output:is(.stream, .text_plain)"
+  );
+  const open = [...parts].filter((part) => !part.closest("details:not([open])"));
+  const height = open.reduce((sum, part) => sum + part.offsetHeight, 0);
+  return height / document.querySelector("article").offsetHeight;
+}"""
+
+
+@pytest.mark.parametrize("name", RECAST)
+def test_the_lesson_stands_in_front(reader: Reader, address: str, name: str) -> None:
+    with reader.open(*DESKTOP) as page:
+        show(page, f"{address}{name}.html", "widgets")
+        assert 0.1 < page.evaluate(SHARE_OF_CODE) <= 0.35
