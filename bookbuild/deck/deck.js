@@ -21,3 +21,21 @@ Reveal.initialize({
 Reveal.addKeyBinding({ keyCode: 69, key: "E", description: "Version to print" }, () => {
   location.search = "?view=print";
 });
+
+// A control of a widget takes the keys, reveal.js then none: a clicker must go on all the same, and
+// Escape gives the keys back.
+const KEYS = {
+  PageDown: () => Reveal.next(),
+  PageUp: () => Reveal.prev(),
+  Escape: () => document.activeElement.blur(),
+};
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (!(event.key in KEYS) || !document.activeElement?.matches("input, select")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    KEYS[event.key]();
+  },
+  true,
+);

@@ -78,6 +78,16 @@ def test_a_deck_is_walked_by_keyboard(visit: Any, reader: Any) -> None:
         page.get_by_label("Predict: what is twice this?").focus()
         page.keyboard.press("ArrowRight")
         assert page.locator("section.present output").inner_text().strip() == "twice is 6"
+        # A clicker goes on and back all the same; Escape gives the keys back.
+        here = slide(page)
+        page.keyboard.press("PageUp")
+        assert slide(page) != here
+        page.keyboard.press("PageDown")
+        page.get_by_label("Predict: what is twice this?").focus()
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowLeft")
+        assert slide(page) != here
+        assert page.get_by_label("Predict: what is twice this?").input_value() == "3"
 
 
 def test_a_deck_works_from_a_file_and_prints(reader: Any, deck: Any) -> None:
