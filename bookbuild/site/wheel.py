@@ -1,13 +1,15 @@
 """The package's own wheel, which the site carries beside its notebooks."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bookbuild.hosting import Stamp
-from bookbuild.project import Project
+from bookbuild.project import PACKAGE, Project
 from bookbuild.source import SourceError
 
 
@@ -21,9 +23,17 @@ def add_wheel(project: Project, stamp: Stamp, folder: Path) -> Stamp:
     """
     if not (project.root / "pyproject.toml").is_file():
         return stamp
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
-    command += ["--no-build-isolation", "--no-cache-dir", "--wheel-dir", str(folder), "."]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    # Elsewhere: setuptools builds beside the sources and takes what an earlier build left there.
+    with TemporaryDirectory() as name:
+        copy = Path(name)
+        for file in filter(Path.is_file, project.root.iterdir()):
+            shutil.copy(file, copy)
+        shutil.copytree(
+            project.package, copy / PACKAGE, ignore=shutil.ignore_patterns("__pycache__")
+        )
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+        command += ["--no-build-isolation", "--no-cache-dir", "--wheel-dir", str(folder), name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SourceError(f"the package's wheel cannot be built: {done.stderr.strip()[-400:]}")
     (wheel,) = folder.glob("*.whl")

@@ -102,6 +102,7 @@ def test_a_hosted_copy_is_stamped_everywhere(copy: Project, bookbuild) -> None:
     folder = copy.build / "site"
     (wheel,) = (folder / "notebooks").glob("transformer_lite-*.whl")
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert not (copy.root / "build").exists(), "the build left something among the sources"
     for chapter in copy.chapters:
         found = links(page(folder, chapter.stem))
         assert found["Open in Colab"] == (
