@@ -23,6 +23,11 @@ NEUTRAL = "#8C9196"
 RIGHT = "#00798C"
 WRONG = "#C4314B"
 
+# The parts of a model that attends, as diagrams draw them.
+ENCODER = KEY  # its states are what a query is compared with
+DECODER = QUERY  # its state asks
+CONTEXT = OUTPUT  # it is the blend of the encoder's states
+
 ROLES = {
     "query": QUERY,
     "key": KEY,

@@ -1,7 +1,7 @@
 """What converting a chapter needs to know of the book around it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ class Context:
     """What converting one chapter needs.
 
     handlers: how each directive is shown, by name.
+    notebooks: the files of all chapters, where what is made lies among them; a deck does not.
+    linked: the pages of terms that were linked before: only their first use is a link.
     """
 
     chapter: Path
@@ -22,6 +24,8 @@ class Context:
     stamp: Stamp
     extensions: frozenset[str]
     handlers: Mapping[str, Callable[[Any, "Context"], str]]
+    notebooks: frozenset[str] = frozenset()
+    linked: set[str] = field(default_factory=set)
 
     def error(self, line: int, message: str) -> SourceError:
         """An error that names the file and the line."""
@@ -37,5 +41,8 @@ class Context:
         return found
 
     def link(self, words: str, target: Target) -> str:
-        """Words that lead into the book, or plain words while it has no address."""
+        """Words that lead to another chapter's notebook or into the book, if it has an address."""
+        chapter = target.page.partition("#")[0].removesuffix(".html")
+        if f"{chapter}.ipynb" in self.notebooks and chapter != self.chapter.stem:
+            return f"[{words}]({chapter}.ipynb)"
         return self.stamp.link(words, target.page)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bookbuild.hosting import Stamp
@@ -42,17 +42,25 @@ class Shown:
 
 
 def convert_chapter(
-    chapter: Path, project: Project, references: References, stamp: Stamp
+    chapter: Path,
+    project: Project,
+    references: References,
+    stamp: Stamp,
+    notebooks: frozenset[str] = frozenset(),
 ) -> Iterator[Shown]:
     """The cells in order, slide-only ones too; headings that collapse are cells of their own.
+
+    Links to other chapters lead to their files, where these are among `notebooks`.
 
     Raises:
         SourceError: something in the chapter has no plain form; the message names the line.
     """
     extensions = project.markdown_extensions
-    context = Context(chapter, references, stamp, extensions, HANDLERS)
+    whole = Context(chapter, references, stamp, extensions, HANDLERS, notebooks)
     inside = False
     for cell in read_cells(chapter, extensions):
+        # What only the deck shows is no first use of a term.
+        context = replace(whole, linked=set()) if cell.slide_only else whole
         if cell.kind == "code":
             caption = _caption(cell, context)
             _refuse_faults(caption, cell, context)
@@ -71,6 +79,8 @@ def convert_chapter(
 
 def _refuse_faults(text: str, cell: Cell, context: Context) -> None:
     for words, complaint in faults(text):
+        if words in context.notebooks:
+            continue
         rows = enumerate(cell.source.splitlines())
         offset = next((number for number, row in rows if words in row), 0)
         raise context.error(cell.line + offset, complaint)

@@ -89,6 +89,9 @@ def _document(words: str, label: str, line: int, context: Context) -> str:
 
 def _term(words: str, label: str, line: int, context: Context) -> str:
     target = context.look_up(context.references.terms, label, line, "glossary term")
+    if target.page in context.linked:
+        return words or label
+    context.linked.add(target.page)
     return context.link(words or label, target)
 
 

@@ -21,7 +21,8 @@ def make_notebook(
     chapter: Path, project: Project, references: References, stamp: Stamp
 ) -> NotebookNode:
     """A chapter's notebook without outputs: set-up cell first, slide-only cells left out."""
-    converted = convert_chapter(chapter, project, references, stamp)
+    notebooks = frozenset(project.notebook(one.stem).name for one in project.chapters)
+    converted = convert_chapter(chapter, project, references, stamp, notebooks)
     shown = [one for one in converted if not one.cell.slide_only]
     nodes = [setup_cell.node(stamp), *(node for one in shown for node in _nodes(one))]
     _number(nodes)

@@ -1,10 +1,13 @@
 """The built site as readers meet it: in a browser, with every other host out of reach."""
 
+from io import BytesIO
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import BASELINE, Reader
+from PIL import Image
+from playwright.sync_api import Locator
 
 DESKTOP = (1280, 900)
 PHONE = (360, 740)
@@ -88,6 +91,53 @@ def test_a_fault_beyond_the_baseline_is_found(
         page.goto(address + name)
         page.evaluate("part => document.querySelector('article').innerHTML += part", part)
         assert {found.split(":")[0] for found in reader.faults(page)} == {fault}
+
+
+# Blank, so that every pixel shows the ground, or a shadow on it.
+BLANK = "<span style='display: inline-block; height: 3rem; width: {}px'></span>"
+SCROLLERS = {
+    "pre": "<div class='highlight'><pre>{}</pre></div>",
+    ".course-table": "<div class='course-table'><table><tr><td>{}</td></tr></table></div>",
+    "mjx-container": "<div class='math'><mjx-container display='true'>{}</mjx-container></div>",
+}
+
+
+def seen(part: Locator) -> Image.Image:
+    """What is to be seen of a part, inside its border and its round corners."""
+    pixels = Image.open(BytesIO(part.screenshot())).convert("RGB")
+    return pixels.crop((4, 4, pixels.width - 4, pixels.height - 4))
+
+
+def shaded(part: Locator) -> list[bool]:
+    """Whether the left and the right edge of a blank part are unlike its middle."""
+    pixels = seen(part)
+    left, middle, right = (
+        pixels.getpixel((x, pixels.height // 3)) for x in (0, pixels.width // 2, pixels.width - 1)
+    )
+    return [left != middle, right != middle]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("part", SCROLLERS)
+def test_on_a_phone_a_shadow_says_that_there_is_more(
+    reader: Reader, address: str, part: str, mode: str
+) -> None:
+    with reader.open(*PHONE, mode) as page:
+        page.goto(address)
+        for around in ("<div>{}</div>", "<div class='admonition'>{}</div>"):
+            inside = around.format(SCROLLERS[part])
+            show = "html => (document.querySelector('article').innerHTML = html)"
+            page.evaluate(show, inside.format(BLANK.format(900)))
+            wide = page.locator(f"article {part}")
+            for position, *shadows in ((0, False, True), (400, True, True), (999, True, False)):
+                wide.evaluate("(part, position) => (part.scrollLeft = position)", position)
+                assert shaded(wide) == shadows
+            page.evaluate(show, inside.format(BLANK.format(90)))
+            narrow = page.locator(f"article {part}")
+            before = seen(narrow)
+            bare = "backgroundImage" if part == "pre" else "background"
+            narrow.evaluate(f"part => (part.style.{bare} = 'none')")
+            assert seen(narrow) == before
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

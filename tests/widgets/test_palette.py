@@ -1,7 +1,10 @@
 """The colours of the course: seen on every background, told apart by every reader."""
 
+import re
+import xml.etree.ElementTree as ElementTree
 from itertools import combinations
 from math import dist
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,8 @@ BACKGROUNDS = {
 }
 ATTENTION = ("query", "key", "value", "output", "mask")
 VERDICTS = ("right", "wrong", "neutral")
+IMAGES = Path(__file__).parents[2] / "book" / "images"
+INK = {"#222", "#000000", "#ffffff"}  # of the diagrams, and of matplotlib
 # Distance in Oklab; about 0.02 is just noticeable side by side.
 APART = 0.08
 # Machado, Oliveira, Fernandes: "A physiologically-based model for simulation of color vision
@@ -104,3 +109,26 @@ def test_colours_used_together_can_be_told_apart(vision: str, roles: tuple[str, 
 
 def test_no_role_is_left_out() -> None:
     assert set(ATTENTION) | set(VERDICTS) == set(palette.ROLES)
+
+
+def tint(colour: str) -> str:
+    """The colour of an area: 15 % of a role's colour, on white."""
+    mixed = (round(255 + 0.15 * (int(colour[i : i + 2], 16) - 255)) for i in (1, 3, 5))
+    return "#" + "".join(f"{value:02X}" for value in mixed)
+
+
+@pytest.mark.parametrize("picture", sorted(IMAGES.glob("*.svg")), ids=lambda file: file.name)
+def test_diagrams_keep_to_the_palette(picture: Path) -> None:
+    painted = re.findall(r'\b(?:fill|stroke)(?:="|:\s*)([^";]+)', picture.read_text("utf-8"))
+    roles = set(palette.ROLES.values())
+    assert painted
+    assert set(painted) <= {"none"} | roles | {tint(colour) for colour in roles} | INK
+
+
+@pytest.mark.parametrize("name", ["bottleneck.svg", "attention-step.svg"])
+@pytest.mark.parametrize("role", ["encoder", "decoder", "context"])
+def test_one_part_has_one_colour_in_all_diagrams(name: str, role: str) -> None:
+    colour = getattr(palette, role.upper())
+    parts = ElementTree.parse(IMAGES / name).findall(f".//*[@class='{role}']")
+    assert {part.attrib["stroke"] for part in parts} == {colour}
+    assert {part.attrib["fill"] for part in parts} <= {tint(colour), "none"}

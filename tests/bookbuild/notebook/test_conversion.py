@@ -13,6 +13,7 @@ from bookbuild.notebook.directives import SOLUTION_END, SOLUTION_START
 from bookbuild.notebook.inline import convert_inline
 from bookbuild.notebook.plain import faults
 from bookbuild.project import Project
+from bookbuild.references import Target
 from bookbuild.source import SourceError
 
 
@@ -56,6 +57,41 @@ def test_roles_and_links_become_words(source: str, expected: str, context: Conte
 def test_a_hosted_copy_links_into_its_book(source: str, expected: str, context: Context) -> None:
     hosted = replace(context, stamp=Stamp(site="https://site.example/"))
     assert convert_inline(source, 1, hosted) == expected
+
+
+@pytest.mark.parametrize("site", ["", "https://site.example/"])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{doc}`02-next`", "[The next chapter](02-next.ipynb)"),
+        ("[it](02-next.md#top)", "[it](02-next.ipynb)"),
+        ("{ref}`ideas` and {numref}`line`", "[Ideas](02-next.ipynb) and [Fig. 2.1](02-next.ipynb)"),
+    ],
+)
+def test_another_chapter_is_linked_as_the_notebook_beside(
+    source: str, expected: str, site: str, context: Context
+) -> None:
+    references = replace(
+        context.references,
+        sections={"ideas": Target("Ideas", "02-next.html#ideas")},
+        figures={"line": Target("2.1", "02-next.html#line")},
+    )
+    notebooks = frozenset({"01-sample.ipynb", "02-next.ipynb"})
+    beside = replace(context, references=references, stamp=Stamp(site=site), notebooks=notebooks)
+    assert convert_inline(source, 1, beside) == expected
+    assert convert_inline("{eq}`softmax`", 1, replace(beside, stamp=Stamp())) == "(1.1)"
+
+
+def test_a_term_is_linked_where_a_reader_first_meets_it(context: Context, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.config.write_text("title: A book\n")
+    slide = '+++ {"tags": ["slide-only"], "slideshow": {"slide_type": "slide"}}'
+    term = "{term}`attention`, {term}`Attending <attention>`"
+    context.chapter.write_text(f"{slide}\n\n{term}\n\n+++\n\n{term}\n\n+++\n\n{term}\n")
+    stamp = Stamp(site="https://site.example")
+    shown = convert_chapter(context.chapter, project, context.references, stamp)
+    link = "[attention](https://site.example/glossary.html#term-attention), Attending"
+    assert [one.text for one in shown] == [link, link, "attention, Attending"]
 
 
 @pytest.mark.parametrize(

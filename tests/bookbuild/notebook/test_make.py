@@ -26,6 +26,16 @@ def test_a_notebook_begins_with_the_set_up_and_leaves_the_deck_out(notebook: Not
     assert "jupytext" not in notebook.metadata
 
 
+def test_chapters_link_to_each_other_and_to_nothing_that_is_not_there(
+    notebook: NotebookNode, sample: Project
+) -> None:
+    assert "[the other chapter](02-plain.ipynb), [a page](02-plain.ipynb)" in text(notebook)
+    assert sample.notebook("02-plain").is_file()
+    assert "glossary" not in text(notebook)
+    deck = sample.build / "html" / "slides" / "01-sample.html"
+    assert "02-plain.ipynb" not in deck.read_text(encoding="utf-8")
+
+
 def test_numbers_are_those_of_the_pages(sample: Project, notebook: NotebookNode) -> None:
     page = (sample.build / "html" / "01-sample.html").read_text(encoding="utf-8")
     for on_page, in_notebook in [

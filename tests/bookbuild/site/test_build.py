@@ -116,6 +116,7 @@ def test_a_hosted_copy_is_stamped_everywhere(copy: Project, bookbuild) -> None:
         assert (folder / found["Slides"]).is_file()
     text = (folder / "notebooks" / "01-sample.ipynb").read_text(encoding="utf-8")
     assert f"({SITE}/01-sample.html#equation-sample-softmax)" in text
+    assert f"[attention]({SITE}/glossary.html#term-attention)" in text
     assert f"{SITE}/02-plain.html" in page(folder / "slides")
     # The notebooks in the repository name nobody.
     assert "example" not in (copy.notebooks / "02-plain.ipynb").read_text(encoding="utf-8")

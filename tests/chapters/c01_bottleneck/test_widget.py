@@ -50,6 +50,21 @@ def test_an_attempt_is_judged(
 
 
 @pytest.mark.parametrize(
+    ("target", "output", "near"),
+    [
+        ("abcd", "abdc", [2, 3]),
+        ("abcd", "dbca", []),  # three places off
+        ("abcde", "acdbe", [1, 2, 3]),
+        ("abc", "abca", []),  # the a was written already
+        ("abc", "abxb", []),
+        ("abc", "ac", [1]),  # b is missing: nothing stands there to be near
+    ],
+)
+def test_a_wrong_letter_may_be_near_its_place(target: str, output: str, near: list[int]) -> None:
+    assert Attempt(target[::-1], target, output).near == near
+
+
+@pytest.mark.parametrize(
     ("length", "hidden", "answer"),
     [
         (4, 64, "none"),
@@ -80,9 +95,9 @@ def test_the_stored_results_are_shown() -> None:
 def test_the_picture_shows_the_data(made_up: pd.DataFrame, length: int, sample: int) -> None:
     widget = BottleneckExplorer(made_up, length=length, sample=sample)
     texts = list(ElementTree.fromstring(widget.still()).iter(f"{SVG}text"))
-    start = next(i for i, one in enumerate(texts) if one.text == "model") + 1
+    start = next(i for i, one in enumerate(texts) if "near:" in one.text) + 1
     attempt = widget.attempt
-    written = attempt.output.ljust(length, "–")
+    written = attempt.output.ljust(length, "-")
     assert [one.text for one in texts[start : start + 3]] == [
         attempt.source,
         attempt.target,
@@ -91,8 +106,30 @@ def test_the_picture_shows_the_data(made_up: pd.DataFrame, length: int, sample: 
     places = texts[start + 2].attrib["x"].split()
     assert len(set(places)) == len(written)
     wrong = [i for i, letter in enumerate(written) if letter != attempt.target[i : i + 1]]
-    crosses = " ".join(one.attrib["x"] for one in texts if "✗" in (one.text or ""))
-    assert crosses.split() == [places[i] for i in wrong]
+    marked = {
+        x: mark
+        for one in texts[start + 3 :]
+        for x, mark in zip(one.attrib["x"].split(), one.text or "", strict=False)
+        if mark in "↔✗"
+    }
+    assert marked == {places[i]: "↔" if i in attempt.near else "✗" for i in wrong}
+
+
+def test_marks_are_explained_and_spoken() -> None:
+    widget = BottleneckExplorer(results.load("bottleneck"), length=15, hidden=128)
+    words = "".join(ElementTree.fromstring(widget.still()).itertext())
+    assert "↔ near: within two places · ✗ not near" in words
+    assert "\nnear: 2 3 4 5 6 7 10 12 16\nnot near: 9 11 14 15\n" in widget.words()
+
+
+def test_words_can_be_read_in_a_hall(made_up: pd.DataFrame) -> None:
+    sizes = set()
+    for picture in BottleneckExplorer(made_up).frames["pictures"]:
+        for frame in (frame for layer in picture["layers"] for frame in layer["frames"]):
+            for parent in ElementTree.fromstring(f"<svg>{frame.svg}</svg>").iter():
+                look = parent.get("font-size") or parent.get("style")
+                sizes |= {one.get("font-size", look) for one in parent.findall("text")}
+    assert sizes == {"15", "font:20px monospace"}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ ANSWERS = ("1 to 5", "6 to 10", "11 to 15", "16 to 20", "none")
 RUN = (
     "task == 'reverse' and attention.isna() and context == 'start' and steps == 3000 and seed == 1"
 )
-_BASELINES = {"source": 34, "answer": 56, "model": 78}  # of the strings, in pixels
+REACH = 2  # places that a letter may be off and still count as near
+_BASELINES = {"source": 37, "answer": 59, "model": 81}  # of the strings, in pixels
+_MARKS, _KEY = 99, 122  # baselines of the marks below them, and of what the marks mean
+_SMALL: dict[str, Any] = {"size": 15, "colour": QUIET}  # for a hall, too
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,16 @@ class Attempt:
         """The letters that are wrong, missing or too many, counted from 0."""
         places = range(max(len(self.target), len(self.output)))
         return [i for i in places if self.target[i : i + 1] != self.output[i : i + 1]]
+
+    @property
+    def near(self) -> list[int]:
+        """Those of them that the answer has within two places, from the first mistake on."""
+        return [
+            i
+            for i in self.wrong
+            if i < len(self.output)
+            and self.output[i] in self.target[max(self.right_letters, i - REACH) : i + REACH + 1]
+        ]
 
     @property
     def right_letters(self) -> int:
@@ -113,7 +126,7 @@ class BottleneckExplorer(FrameWidget):
             Layer(lambda hidden: chart.chosen(hidden), ask=False),
             Layer(chart.names, ask=False),
         ]
-        return [Picture(112, strings), Picture(chart.height, curves)]
+        return [Picture(128, strings), Picture(chart.height, curves)]
 
     def finding(self, hidden: int, length: int, sample: int) -> Finding:
         """How the string came out, and the prediction that was right."""
@@ -132,44 +145,61 @@ class BottleneckExplorer(FrameWidget):
         attempt = self._attempt(HIDDEN[0], length, sample)  # all models read the same strings
         return Frame(
             f"source: {' '.join(attempt.source)}\nanswer: {' '.join(attempt.target)}",
-            _letters("source", attempt.source) + _letters("answer", attempt.target),
+            _letters(_row("source", attempt.source), _row("answer", attempt.target)),
         )
 
     def _written(self, hidden: int, length: int, sample: int) -> Frame:
         attempt = self._attempt(hidden, length, sample)
-        written = attempt.output.ljust(length, "–")
-        crosses = [_across(place) for place in attempt.wrong]
+        written = attempt.output.ljust(length, "-")
+        near = attempt.near
+        far = [place for place in attempt.wrong if place not in near]
+        marks = "".join("↔" if place in near else "✗" for place in attempt.wrong)
         return Frame(
-            f"model: {' '.join(attempt.output)}",
-            _letters("model", written)
-            + text(crosses, _BASELINES["model"] + 18, "✗" * len(crosses), "middle", colour=WRONG),
+            f"model: {' '.join(attempt.output)}{_spoken('near', near)}{_spoken('not near', far)}",
+            _letters(
+                _row("model", written),
+                text(map(_across, attempt.wrong), _MARKS, marks, colour=WRONG),
+            ),
         )
 
 
 def _across(place: int) -> int:
-    """Where a letter stands, in pixels; there is a gap behind every fifth one."""
-    return 58 + 13 * place + 4 * (place // 5)
+    """Where a letter begins, in pixels; there is a gap behind every fifth one."""
+    return 60 + 13 * place + 2 * (place // 5)
 
 
-def _letters(name: str, letters: str) -> str:
-    return text(map(_across, range(len(letters))), _BASELINES[name], letters, "middle")
+def _letters(*rows: str) -> str:
+    # One width for all letters leaves room for large ones.
+    return f"<g style='font:20px monospace'>{''.join(rows)}</g>"
+
+
+def _row(name: str, letters: str) -> str:
+    return text(map(_across, range(len(letters))), _BASELINES[name], letters)
+
+
+def _spoken(name: str, places: list[int]) -> str:
+    """A further line for a screen reader: at which letters a mark stands."""
+    numbers = " ".join(str(place + 1) for place in places)
+    return f"\n{name}: {numbers}" if places else ""
 
 
 def _labels() -> Frame:
-    """Names of the rows, and the number of every fifth letter."""
-    numbers = [text(_across(n - 1), 14, str(n), "middle", size=11, colour=QUIET) for n in NUMBERED]
-    names = [text(0, y, name, colour=QUIET) for name, y in _BASELINES.items()]
-    return Frame("", "".join(numbers + names))
+    """Names of the rows, the number of every fifth letter, what the marks mean."""
+    numbers = [text(_across(n - 1) + 6, 14, str(n), "middle") for n in NUMBERED]
+    names = [text(0, y, name) for name, y in _BASELINES.items()]
+    key = text(0, _KEY, "↔ near: within two places · ✗ not near")
+    parts = "".join([*numbers, *names, key])
+    return Frame("", f"<g font-size='{_SMALL['size']}' fill='{QUIET}'>{parts}</g>")
 
 
 def _covered() -> Frame:
-    covered = text(_across(0) - 4, _BASELINES["model"], "covered until you predict", colour=QUIET)
+    covered = text(_across(0), _BASELINES["model"], "covered until you predict", **_SMALL)
     return Frame("model: covered", covered)
 
 
 def _curves_covered() -> Frame:
     words = "exact match: covered, too"
-    return Frame(words, text(0, 12, words, colour=QUIET))
+    return Frame(words, text(0, 12, words, **_SMALL))
 
 
 def percent(share: Number) -> str:
