@@ -125,7 +125,9 @@ def test_diagrams_keep_to_the_palette(picture: Path) -> None:
     assert set(painted) <= {"none"} | roles | {tint(colour) for colour in roles} | INK
 
 
-@pytest.mark.parametrize("name", ["bottleneck.svg", "attention-step.svg"])
+@pytest.mark.parametrize(
+    "name", ["bottleneck.svg", "attention-step.svg", "keep-states.svg", "two-orders.svg"]
+)
 @pytest.mark.parametrize("role", ["encoder", "decoder", "context"])
 def test_one_part_has_one_colour_in_all_diagrams(name: str, role: str) -> None:
     colour = getattr(palette, role.upper())
