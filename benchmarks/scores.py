@@ -20,6 +20,7 @@ from transformer_lite.data import Example, build_tokenizers, collate, encode_pai
 from transformer_lite.decoding import evaluation_mode
 from transformer_lite.evaluation import alignment_by_layer, free_running, teacher_forced
 from transformer_lite.results import CHAPTERS
+from transformer_lite.scores import DotScore
 from transformer_lite.training import Trainer, TrainingConfig, seed_for
 
 CORPORA: dict[str, dict[str, int]] = {
@@ -43,7 +44,19 @@ class Setting:
     input_feeding: bool = False
     window: str | None = None
     window_radius: int = 2
+    divisor: float | None = None
     steps: int = 1000
+
+
+class DividedScore(DotScore):
+    """The dot product, divided by a number of our choice; scaled_dot divides by √128 ≈ 11.3."""
+
+    def __init__(self, divisor: float) -> None:
+        super().__init__()
+        self.divisor = divisor
+
+    def energies(self, query: Tensor, prepared: Tensor) -> Tensor:
+        return super().energies(query, prepared) / self.divisor
 
 
 def settings() -> list[Setting]:
@@ -58,6 +71,8 @@ def settings() -> list[Setting]:
         for attention in ("additive", "general"):
             runs.append(Setting("pocket", attention, seed, decoder="bahdanau"))
         runs.append(Setting("pocket", "general", seed, input_feeding=True))
+        for divisor in (4.0, 32.0):
+            runs.append(Setting("pocket", "dot", seed, divisor=divisor))
     for seed in (1, 2):
         for task in ("copy", "lookup"):
             for attention in ("general", "location", "uniform"):
@@ -117,6 +132,9 @@ def run(setting: Setting) -> dict[str, Any]:
         longest_source=32,
     )
     model = Seq2Seq(config)
+    assert model.attention is not None
+    if setting.divisor is not None:
+        model.attention.score = DividedScore(setting.divisor)
     training = TrainingConfig(
         steps=setting.steps, batch_tokens=1024, peak_rate=3e-3, warmup=200, seed=setting.seed
     )
@@ -134,7 +152,6 @@ def run(setting: Setting) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     gold = [pair.sure for pair in test], [pair.possible for pair in test]
     errors = alignment_by_layer(model, examples, *gold) if setting.task == "pocket" else {}
-    assert model.attention is not None
     score = sum(p.numel() for p in model.attention.score.parameters())
     return {
         "exact_match": free_running(model, examples),
