@@ -1,5 +1,6 @@
 """Lesson cells: what a reader sees without a click is short and about the subject."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from bookbuild.notebook.lesson import complaints
 from bookbuild.notebook.stored import read_stored
 from bookbuild.project import RECAST, Project
+from bookbuild.source import read_cells
 
 COURSE = Project(Path(__file__).resolve().parents[3])
 
@@ -37,3 +39,17 @@ def test_a_cell_that_is_no_lesson_is_named(code: str, complaint: str | None) -> 
 @pytest.mark.parametrize("name", RECAST)
 def test_the_cells_of_a_chapter_are_lessons(name: str) -> None:
     assert list(complaints(read_stored(COURSE, name))) == []
+
+
+@pytest.mark.parametrize("name", RECAST)
+def test_code_on_slides_is_code_of_the_page(name: str) -> None:
+    cells = list(read_cells(COURSE.book / f"{name}.md", COURSE.markdown_extensions))
+    page = {line.strip() for cell in cells if cell.kind == "code" for line in _lines(cell.source)}
+    slides = "\n".join(cell.source for cell in cells if cell.slide_only)
+    for listing in re.findall(r"^```python\n(.*?)^```", slides, re.DOTALL | re.MULTILINE):
+        assert {line.strip() for line in _lines(listing)} <= page
+
+
+def _lines(code: str) -> list[str]:
+    """Without comments."""
+    return [line.partition("  #")[0] for line in code.splitlines()]
