@@ -1,5 +1,6 @@
 """What all widgets share: a picture and words for places without scripts, the look, the colours."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def front_end(python: str) -> tuple[str, str]:
     """Module and style sheet of a widget: the files beside its Python file, behind the shared ones.
 
     Text, not paths: a page without a kernel has only what is stored with the widget, so a module
-    cannot import another one.
+    cannot import another one. Lines of comment are not stored.
 
     Args:
         python: the `__file__` of the widget; `.js` and `.css` lie beside it under the same name.
@@ -27,6 +28,7 @@ def front_end(python: str) -> tuple[str, str]:
         "\n".join(file.with_suffix(kind).read_text("utf-8") for file in (_PARTS, Path(python)))
         for kind in (".js", ".css")
     )
+    module = re.sub("^ *//.*\n", "", module, flags=re.MULTILINE)
     return module, f".transformer-lite{{{_COLOURS}}}\n{style}"
 
 

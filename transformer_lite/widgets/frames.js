@@ -65,9 +65,9 @@ function render({ model, el }) {
   button.addEventListener("click", reveal);
   guess.whenEntered(reveal);
 
-  const paper = matchMedia("print"); // where nobody can reveal anything
+  let printing = false; // nobody can reveal anything on paper
   function draw() {
-    const [asking, prediction] = [model.get("ask") && !paper.matches, model.get("prediction")];
+    const [asking, prediction] = [model.get("ask") && !printing, model.get("prediction")];
     const choices = (name) => offered[name] && find(offered[name]);
     controls.forEach(({ name }, place) => parts[place].show(model.get(name), choices(name)));
     drawn.forEach((picture) => picture.show(find, asking));
@@ -82,10 +82,16 @@ function render({ model, el }) {
     else result.show(sentence, `✗ You predicted ${prediction}; it is ${answer}.`, false);
   }
   el.append(card);
-  paper.addEventListener("change", draw);
+  const print = ({ type }) => {
+    printing = type === "beforeprint";
+    draw();
+  };
+  const gone = new AbortController();
+  window.addEventListener("beforeprint", print, gone);
+  window.addEventListener("afterprint", print, gone);
   const stop = follow(model, [...controls.map(({ name }) => name), "prediction", "ask"], draw);
   return () => {
-    paper.removeEventListener("change", draw);
+    gone.abort();
     stop();
   };
 }

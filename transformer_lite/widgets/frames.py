@@ -139,7 +139,8 @@ class FrameWidget(StillWidget):
     def offered(self) -> dict[str, Callable[..., tuple[Any, ...]]]:
         """By the name of a slider or "prediction": what can be chosen there at a setting.
 
-        For a slider these are its first values, and behind them it stays at the last one.
+        For a slider these are its first values. Where another one is set it stands at the last of
+        them, and what is drawn must be the same as there.
         """
         return {}
 
