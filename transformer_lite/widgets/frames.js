@@ -36,7 +36,8 @@ function render({ model, el }) {
   const settings = make("div", { class: "settings" }, ...parts.map((part) => part.element));
   const outcome = make("div", { class: "outcome" }, asked, result.element, ask.element);
   const tall = pictures.reduce((sum, { height }) => sum + height, 0) > width;
-  const look = { class: tall ? "pictures tall" : "pictures" }; // a deck puts tall ones side by side
+  // A deck puts tall ones side by side.
+  const look = { class: tall ? "pictures tall" : "pictures" };
   const shown = make("div", look, ...drawn.map((picture) => picture.element));
   const card = makeCard(heading, make("div", { class: "frames" }, settings, shown, outcome));
 

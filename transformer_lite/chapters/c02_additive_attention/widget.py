@@ -76,8 +76,7 @@ class DecoderStepper(FrameWidget):
             source=Menu("Source", names, names[0]),
             step=Slider("Step", range(1, self._steps + 1), 1),
             prediction=Question(
-                "Predict: which part gets more than half of the weight?",
-                (*parts, NO_PART),
+                "Predict: which part gets more than half of the weight?", (*parts, NO_PART)
             ),
         )
         super().__init__(**state)
