@@ -1,5 +1,8 @@
 """The smallest widget made of frames in which everything occurs."""
 
+from collections.abc import Callable
+from typing import Any
+
 from transformer_lite.widgets.drawing import text
 from transformer_lite.widgets.frames import (
     Choice,
@@ -7,6 +10,7 @@ from transformer_lite.widgets.frames import (
     Frame,
     FrameWidget,
     Layer,
+    Menu,
     Picture,
     Question,
     Slider,
@@ -42,3 +46,16 @@ class Lamp(FrameWidget):
 
     def draw_label(self, colour: str) -> Frame:
         return Frame(f"label: {colour[0]}", text(0, 10, colour[0]))
+
+
+class TimedLamp(Lamp):
+    """A menu before two sliders; the minutes and answers that can be chosen depend on it."""
+
+    room = Menu("Room", ("hall", "attic"), "hall")
+    minutes = Slider("Minutes", range(1, 5), 4)
+
+    def offered(self) -> dict[str, Callable[..., tuple[Any, ...]]]:
+        return {
+            "minutes": lambda room: (1, 2) if room == "attic" else (1, 2, 3, 4),
+            "prediction": lambda room: ("bright", "dim") if room == "attic" else ("dim",),
+        }

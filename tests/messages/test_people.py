@@ -9,13 +9,10 @@ import torch
 from transformer_lite import (
     Seq2Seq,
     Seq2SeqConfig,
-    Transformer,
-    TransformerConfig,
     Translator,
     evaluation,
     plots,
 )
-from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
 from transformer_lite.data import Example, WordTokenizer
 from transformer_lite.evaluation import alignment_error_rate, bleu, exact_match
 from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
@@ -136,9 +133,3 @@ def test_training_that_cannot_be(changed: dict[str, Any], words: str) -> None:
 def test_ids_of_another_tokenizer_in_evaluation() -> None:
     with pytest.raises(ValueError, match=r"source holds the id 99, .*another tokenizer"):
         evaluation.teacher_forced(translator().model, [Example([99, 2], [4])])
-
-
-def test_a_stepper_for_another_kind_of_model() -> None:
-    transformer: Any = Transformer(TransformerConfig(len(WORDS), len(WORDS)))
-    with pytest.raises(ValueError, match=r"model must be a Seq2Seq .* but it is a Transformer$"):
-        DecoderStepper(transformer, WORDS, WORDS, ["the cat"])

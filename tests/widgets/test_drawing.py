@@ -65,6 +65,11 @@ def test_bars_stand_on_their_line_and_the_lowest_are_left_out() -> None:
     assert points(drawn) == [*first, (50, 100), (50, 97.5), (65, 97.5), (65, 100)]
 
 
+def test_bars_that_touch_are_one_outline() -> None:
+    drawn = bars(10, 100, 20, 20, [50, 40], "#123456")
+    assert points(drawn) == [(10, 100), (10, 50), (30, 50), (30, 60), (50, 60), (50, 100)]
+
+
 def test_words_turn_around_their_point() -> None:
     drawn = ElementTree.fromstring(text(30, 40, "word", turn=-50))
     assert drawn.attrib["transform"] == "rotate(-50 30 40)"

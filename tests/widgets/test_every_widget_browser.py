@@ -39,6 +39,25 @@ def test_nothing_overflows(show: Any, reader: Any, every_widget: dict[str, Any])
                     assert reader.faults(page) == []
 
 
+# Words of pictures that are cut off at the edge, or too small to be read in a hall.
+HARD_TO_READ = """() => [...document.querySelectorAll(".pictures text")]
+  .filter((words) => {
+    const [box, all] = [words, words.ownerSVGElement].map((part) => part.getBoundingClientRect());
+    const past = [all.left - box.left, box.right - all.right, all.top - box.top,
+      box.bottom - all.bottom];
+    const air = 4; // around the letters
+    return Math.max(...past) > air || parseFloat(getComputedStyle(words).fontSize) < 15;
+  })
+  .map((words) => words.outerHTML)"""
+
+
+def test_the_words_of_pictures_are_large_and_whole(show: Any, every_widget: dict[str, Any]) -> None:
+    for name in ("asking", "answered"):
+        with show(every_widget[name]) as page:
+            assert page.locator(".pictures text").count() > 0
+            assert page.evaluate(HARD_TO_READ) == []
+
+
 def test_text_stays_text(show: Any, every_widget: dict[str, Any]) -> None:
     if "hostile" not in every_widget:
         pytest.skip("shows no text that others wrote")

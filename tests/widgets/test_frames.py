@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from lamp import Lamp
+from lamp import Lamp, TimedLamp
 from traitlets import TraitError
 
 from transformer_lite.widgets.frames import FrameWidget, Question
@@ -81,6 +81,18 @@ def test_the_still_picture_has_room_for_everything() -> None:
     rows = [int(y) for y in re.findall(r"<text x='20' y='(\d+)'", picture)]
     assert len(rows) == 3  # the setting, and a long sentence in two rows
     assert shifts[1] + 20 < rows[1] < rows[2] < height
+
+
+def test_what_can_be_chosen_may_depend_on_another_control() -> None:
+    lamp = TimedLamp()
+    assert lamp.frames["offered"]["minutes"] == {
+        "by": ["room"],
+        "frames": [(1, 2, 3, 4), (1, 2)],
+        "places": "0 1",
+    }
+    assert lamp.words().startswith("Room: hall, Minutes: 4, ")
+    lamp.room = "attic"
+    assert lamp.words().startswith("Room: attic, Minutes: 2, ")
 
 
 def test_a_widget_without_pictures_says_what_is_missing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from lamp import Lamp
+from lamp import Lamp, TimedLamp
 from loading import load
 from widget_fixtures import CHAPTERS, WITH_WIDGET
 
@@ -67,9 +67,53 @@ def test_predict_and_explore_by_keyboard(show: Any) -> None:
         widget.ask = False
         same_as(page, widget)
         assert "✓ You predicted dim: right." in status(page)
-        page.keyboard.press("End")  # the first control, a slider, has the focus
+        page.keyboard.press("End")  # the slider has the focus
         widget.watts = 12
         same_as(page, widget)
+
+
+def test_a_slider_ends_where_there_is_nothing_more(show: Any) -> None:
+    with show(TimedLamp()) as page:
+        slider, room = page.get_by_role("slider", name="Minutes"), page.get_by_role("combobox")
+        number = page.locator(".number").first
+        for name, last in (("hall", "4"), ("attic", "2"), ("hall", "4")):
+            room.select_option(name)
+            seen = (slider.input_value(), slider.get_attribute("max"), number.text_content())
+            assert (*seen, slider.get_attribute("aria-valuetext")) == (last,) * 4
+
+
+def test_the_answers_follow_the_setting_in_their_order(show: Any) -> None:
+    with show(TimedLamp()) as page:
+        answers = page.locator(".guess label")
+        assert answers.all_text_contents() == ["dim"]
+        page.get_by_role("combobox").select_option("attic")
+        assert answers.all_text_contents() == ["bright", "dim"]
+        page.get_by_role("button", name="Reveal").click()  # the complaint goes to the first of them
+        page.keyboard.press("ArrowDown")
+        assert page.get_by_label("dim", exact=True).is_checked()
+        page.keyboard.press("Enter")
+        assert "✓ You predicted dim: right." in status(page)
+
+
+def test_after_the_answer_the_slider_that_was_moved_has_the_focus(show: Any) -> None:
+    with show(TimedLamp()) as page:
+        page.get_by_role("combobox").select_option("attic")
+        for slider in ("Minutes", "Watts"):  # the first one, as long as none was moved
+            page.get_by_label("dim", exact=True).check()
+            page.get_by_role("button", name="Reveal").click()
+            assert page.evaluate("document.activeElement.labels[0].innerText").startswith(slider)
+            page.get_by_label("Ask me before the answer").check()
+            page.get_by_role("slider", name="Watts").press("Home")
+
+
+def test_paper_shows_the_answer(show: Any) -> None:
+    widget = Lamp()
+    with show(widget) as page:
+        for event, asking in (("beforeprint", False), ("afterprint", True)):
+            page.evaluate("event => dispatchEvent(new Event(event))", event)
+            assert page.get_by_role("button").is_visible() == asking
+            widget.ask = asking
+            same_as(page, widget)
 
 
 @pytest.mark.parametrize("chapter", OF_FRAMES)
@@ -81,6 +125,8 @@ def test_every_control_shows_what_python_draws(show: Any, chapter: str) -> None:
         ends = [(control.values[0], control.values[-1]) for control in controls.values()]
         for setting in product(*ends):
             for (name, control), value in zip(controls.items(), setting, strict=True):
+                if name in (offered := widget.offered()):
+                    value = min(value, widget._now(offered[name])[-1])
                 setattr(widget, name, value)
                 if isinstance(control, Slider):
                     place = control.values.index(value) + 1

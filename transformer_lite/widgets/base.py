@@ -1,5 +1,6 @@
 """What all widgets share: a picture and words for places without scripts, the look, the colours."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from transformer_lite.checks import check_one_of
 from transformer_lite.palette import ROLES
 
 _PARTS = Path(__file__).parent / "parts"
+_COMMENT = re.compile(r"^ *//.*\n|/\*.*?\*/", re.MULTILINE)
 _COLOURS = "".join(f"--{role}:{colour};" for role, colour in ROLES.items())
 
 
@@ -18,16 +20,17 @@ def front_end(python: str) -> tuple[str, str]:
     """Module and style sheet of a widget: the files beside its Python file, behind the shared ones.
 
     Text, not paths: a page without a kernel has only what is stored with the widget, so a module
-    cannot import another one.
+    cannot import another one. Comments are not stored.
 
     Args:
         python: the `__file__` of the widget; `.js` and `.css` lie beside it under the same name.
     """
-    module, style = (
-        "\n".join(file.with_suffix(kind).read_text("utf-8") for file in (_PARTS, Path(python)))
-        for kind in (".js", ".css")
-    )
-    return module, f".transformer-lite{{{_COLOURS}}}\n{style}"
+
+    def stored(kind: str) -> str:
+        files = (_PARTS.with_suffix(kind), Path(python).with_suffix(kind))
+        return _COMMENT.sub("", "\n".join(file.read_text("utf-8") for file in files))
+
+    return stored(".js"), f".transformer-lite{{{_COLOURS}}}\n{stored('.css')}"
 
 
 def check_trait(name: str, value: object, allowed: Iterable[object]) -> None:

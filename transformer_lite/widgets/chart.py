@@ -12,8 +12,6 @@ from transformer_lite.widgets.frames import WIDTH, Frame
 _LEFT_MARGIN, _RIGHT_MARGIN, _TOP_MARGIN, _BOTTOM_MARGIN = 56, 52, 42, 24
 _PLOT = 98  # height of the plotting area
 _DASHES = ("1.5 3.5", "7 4", None)
-_SIZE = 15  # of all words, for a hall, too
-_SMALL: dict[str, Any] = {"size": _SIZE, "colour": QUIET}
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,14 @@ class LineChart:
         bottom = _TOP_MARGIN + _PLOT
         return Frame(
             "",
-            text(0, 12, self.title, weight=600, size=_SIZE)
+            text(0, 12, self.title, weight=600)
             + line([self._at(0, 0), self._at(max(self.x), 0)], QUIET, 1)
             + "".join(
-                text(self._at(x, 0)[0], bottom + 17, tick, "middle", **_SMALL)
+                text(self._at(x, 0)[0], bottom + 17, tick, "middle", colour=QUIET)
                 for x, tick in self.x.items()
             )
             + "".join(
-                text(_LEFT_MARGIN - 6, self._at(0, y)[1] + 5, tick, "end", **_SMALL)
+                text(_LEFT_MARGIN - 6, self._at(0, y)[1] + 5, tick, "end", colour=QUIET)
                 for y, tick in self.y.items()
             )
             + "".join(self._curve(name, NEUTRAL, 1.5) for name in self.curves),
@@ -57,7 +55,7 @@ class LineChart:
         parts, numbers = [self._curve(name, INK, 2.5)], []
         for x, y in self.curves[name].items():
             across, down = self._at(x, y)
-            number = text(across + 6, down - 9, self.write(y), weight=600, size=_SIZE)
+            number = text(across + 6, down - 9, self.write(y), weight=600)
             parts += [dot(across, down), halo(number)]
             numbers.append(f"{x}: {self.write(y)}")
         return Frame(f"{self.title}, {name}. {', '.join(numbers)}", "".join(parts))
@@ -68,7 +66,7 @@ class LineChart:
         for name, points in self.curves.items():
             (x, y), (next_x, next_y), *_ = points.items()
             across, down = self._at((x + next_x) / 2, (y + next_y) / 2)
-            parts.append(halo(text(across, down + 5, str(name), "middle", **_SMALL)))
+            parts.append(halo(text(across, down + 5, str(name), "middle", colour=QUIET)))
         return Frame("", "".join(parts))
 
     def marker(self, x: Number) -> Frame:

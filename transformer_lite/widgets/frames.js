@@ -17,7 +17,8 @@ function makePicture({ height, layers }, width) {
 }
 
 function render({ model, el }) {
-  const { heading, width, controls, question, pictures, findings } = model.get("frames");
+  const frames = model.get("frames");
+  const { heading, width, controls, question, offered, pictures, findings } = frames;
   // A prediction is about one setting: it goes with it.
   const choose = (values) => change(model, { ...values, prediction: null });
   const makers = { Choice: makeChoice, Slider: makeSlider, Menu: makeMenu };
@@ -34,7 +35,10 @@ function render({ model, el }) {
   const ask = makeAsk((value) => choose({ ask: value }));
   const settings = make("div", { class: "settings" }, ...parts.map((part) => part.element));
   const outcome = make("div", { class: "outcome" }, asked, result.element, ask.element);
-  const shown = make("div", { class: "pictures" }, ...drawn.map((picture) => picture.element));
+  const tall = pictures.reduce((sum, { height }) => sum + height, 0) > width;
+  // A deck puts tall ones side by side.
+  const look = { class: tall ? "pictures tall" : "pictures" };
+  const shown = make("div", look, ...drawn.map((picture) => picture.element));
   const card = makeCard(heading, make("div", { class: "frames" }, settings, shown, outcome));
 
   // Places lie in a row for all values of the controls `by`, the last one changing fastest.
@@ -45,23 +49,30 @@ function render({ model, el }) {
     }, 0);
     return frames[places.split(" ")[setting]];
   }
+  // The question goes with its button, and the reader goes on with the slider that was moved last.
+  let next = settings.querySelector("[type=range]") ?? settings.querySelector("input, select");
+  settings.addEventListener("input", ({ target }) => {
+    if (target.type === "range") next = target;
+  });
   function reveal() {
     if (model.get("prediction") === null) {
       result.complain("Choose one of the answers first.");
-      guess.inputs[0].focus();
+      guess.element.querySelector("input").focus();
       return;
     }
     change(model, { ask: false });
-    settings.querySelector("input, select").focus(); // the question goes; the controls are next
+    next.focus();
   }
   button.addEventListener("click", reveal);
   guess.whenEntered(reveal);
 
+  let printing = false; // nobody can reveal anything on paper
   function draw() {
-    const [asking, prediction] = [model.get("ask"), model.get("prediction")];
-    parts.forEach((part, place) => part.show(model.get(controls[place].name)));
+    const [asking, prediction] = [model.get("ask") && !printing, model.get("prediction")];
+    const choices = (name) => offered[name] && find(offered[name]);
+    controls.forEach(({ name }, place) => parts[place].show(model.get(name), choices(name)));
     drawn.forEach((picture) => picture.show(find, asking));
-    guess.show(prediction);
+    guess.show(prediction, choices("prediction"));
     ask.show(asking);
     asked.hidden = !asking;
     const [sentence, answer] = find(findings);
@@ -72,7 +83,18 @@ function render({ model, el }) {
     else result.show(sentence, `✗ You predicted ${prediction}; it is ${answer}.`, false);
   }
   el.append(card);
-  return follow(model, [...controls.map(({ name }) => name), "prediction", "ask"], draw);
+  const print = ({ type }) => {
+    printing = type === "beforeprint";
+    draw();
+  };
+  const gone = new AbortController();
+  window.addEventListener("beforeprint", print, gone);
+  window.addEventListener("afterprint", print, gone);
+  const stop = follow(model, [...controls.map(({ name }) => name), "prediction", "ask"], draw);
+  return () => {
+    gone.abort();
+    stop();
+  };
 }
 
 export default { render };

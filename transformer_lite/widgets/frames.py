@@ -17,7 +17,7 @@ from transformer_lite.widgets.base import StillWidget, check_trait, front_end
 from transformer_lite.widgets.drawing import QUIET, card, text
 
 WIDTH = 340  # pixels of a picture: a phone shows it at its own size
-_MARGIN, _ROW, _LETTERS = 20, 20, 44  # of a still picture; as many letters fit one of its rows
+_MARGIN, _ROW, _LETTERS = 20, 20, 38  # of a still picture; as many letters fit one of its rows
 
 
 class Choice(traitlets.TraitType[Any, Any]):
@@ -95,7 +95,8 @@ class FrameWidget(StillWidget):
     `prediction`, a `Question`; and the methods `pictures()` and `finding(...)`, whose parameters,
     like those of a layer's `draw`, name the controls that it depends on. Whatever these need must
     be stored on the widget, and controls whose values depend on it added by `self.add_traits`,
-    before `super().__init__(**state)`, which draws all frames.
+    before `super().__init__(**state)`, which draws all frames. Where a value can be chosen only at
+    some settings, `offered()` says at which.
     """
 
     _esm, _css = front_end(__file__)
@@ -117,6 +118,7 @@ class FrameWidget(StillWidget):
                 for name, control in self._controls().items()
             ],
             "question": _shown(question),
+            "offered": {name: self._every(values) for name, values in self.offered().items()},
             "pictures": [
                 {
                     "height": picture.height,
@@ -133,6 +135,14 @@ class FrameWidget(StillWidget):
     def pictures(self) -> list[Picture]:
         """The pictures, from top to bottom."""
         raise NotImplementedError(f"{type(self).__name__} must list its pictures")
+
+    def offered(self) -> dict[str, Callable[..., tuple[Any, ...]]]:
+        """By the name of a slider or "prediction": what can be chosen there at a setting.
+
+        For a slider these are its first values. Where another one is set it stands at the last of
+        them, and what is drawn must be the same as there.
+        """
+        return {}
 
     def still(self) -> str:
         """The present setting with its answer, as an SVG picture."""
@@ -173,8 +183,13 @@ class FrameWidget(StillWidget):
         }
 
     def _setting(self) -> str:
-        controls = self._controls().items()
-        return ", ".join(f"{control.legend}: {getattr(self, name)}" for name, control in controls)
+        parts, offered = [], self.offered()
+        for name, control in self._controls().items():
+            value = getattr(self, name)
+            if name in offered and value not in (values := self._now(offered[name])):
+                value = values[-1]
+            parts.append(f"{control.legend}: {value}")
+        return ", ".join(parts)
 
     def _now(self, draw: Callable[..., Any]) -> Any:
         return draw(*(getattr(self, name) for name in _parameters(draw)))

@@ -15,7 +15,7 @@ function makeSvg(tag, attributes = {}, ...children) {
   return build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-// One of a few values, as radio buttons in a row.
+// One of a few values, as radio buttons in a row: those that are offered, in their order.
 function makeChoice(legend, values, choose) {
   const group = Math.random().toString(36); // two copies of a widget must not share a group
   const inputs = values.map((value) =>
@@ -23,14 +23,10 @@ function makeChoice(legend, values, choose) {
   );
   const labels = inputs.map((input, place) => make("label", {}, input, String(values[place])));
   inputs.forEach((input, place) => input.addEventListener("change", () => choose(values[place])));
+  const row = make("div", { class: "choice" });
+  let shown = null;
   return {
-    element: make(
-      "fieldset",
-      {},
-      make("legend", {}, legend),
-      make("div", { class: "choice" }, ...labels),
-    ),
-    inputs,
+    element: make("fieldset", {}, make("legend", {}, legend), row),
     // Enter chooses what has the focus and goes on.
     whenEntered(goOn) {
       inputs.forEach((input, place) =>
@@ -42,7 +38,9 @@ function makeChoice(legend, values, choose) {
         }),
       );
     },
-    show(value) {
+    show(value, offered = values) {
+      if (offered !== shown) row.replaceChildren(...offered.map((one) => labels[values.indexOf(one)]));
+      shown = offered;
       inputs.forEach((input, place) => (input.checked = values[place] === value));
     },
   };
@@ -59,7 +57,8 @@ function makeMenu(words, values, choose) {
   };
 }
 
-// One of many values in their order on a slider, with the value beside it.
+// One of many values in their order on a slider, with the value beside it. Where only the first few
+// are offered, it ends there and shows the last of them for all others.
 function makeSlider(words, values, choose) {
   const input = make("input", { type: "range", min: 1, max: values.length, step: 1 });
   const number = make("span", { class: "number", "aria-hidden": "true" });
@@ -72,10 +71,11 @@ function makeSlider(words, values, choose) {
       input,
       number,
     ),
-    show(value) {
+    show(value, offered = values) {
+      input.max = offered.length;
       input.value = values.indexOf(value) + 1;
-      input.setAttribute("aria-valuetext", value);
-      number.textContent = value;
+      number.textContent = values[input.value - 1];
+      input.setAttribute("aria-valuetext", number.textContent);
     },
   };
 }

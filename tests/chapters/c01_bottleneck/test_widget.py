@@ -122,16 +122,6 @@ def test_marks_are_explained_and_spoken() -> None:
     assert "\nnear: 2 3 4 5 6 7 10 12 16\nnot near: 9 11 14 15\n" in widget.words()
 
 
-def test_words_can_be_read_in_a_hall(made_up: pd.DataFrame) -> None:
-    sizes = set()
-    for picture in BottleneckExplorer(made_up).frames["pictures"]:
-        for frame in (frame for layer in picture["layers"] for frame in layer["frames"]):
-            for parent in ElementTree.fromstring(f"<svg>{frame.svg}</svg>").iter():
-                look = parent.get("font-size") or parent.get("style")
-                sizes |= {one.get("font-size", look) for one in parent.findall("text")}
-    assert sizes == {"15", "font:20px monospace"}
-
-
 @pytest.mark.parametrize(
     ("share", "words"),
     [(0, "0 %"), (0.005, "0.5 %"), (0.4, "40 %"), (0.995, "99.5 %"), (1, "100 %")],

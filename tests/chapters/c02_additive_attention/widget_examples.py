@@ -1,12 +1,22 @@
-"""The decoder stepper with a model that nobody trained, and a caption that nobody recorded."""
+"""The decoder stepper with a date and a caption that no model wrote."""
 
-from untrained import TEXTS, make_decoder
 from widget_fixtures import HOSTILE
 
 from transformer_lite.chapters.c02_additive_attention.recording import Recording
 from transformer_lite.chapters.c02_additive_attention.widget import DecoderStepper
-from transformer_lite.data import CharacterTokenizer
 
+DATE = Recording(
+    "2 May 21",
+    [*"2 May 21", "<eos>"],
+    [*"21-", "<eos>"],
+    [
+        [0.0, 0.0, 0.02, 0.0, 0.0, 0.0, 0.48, 0.5, 0.0],  # the year, though no place has most
+        [0.25, 0.0, 0.25, 0.125, 0.0, 0.0, 0.125, 0.25, 0.0],
+        [0.0, 0.875, 0.125, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],  # a space
+        [0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.25, 0.25, 0.0],
+    ],
+    {"day": range(0, 1), "month": range(2, 5), "year": range(6, 8)},
+)
 CAPTION = Recording(
     "Ein Hund rennt durch den verschneiten Wald.",
     ["▁ein", "▁hund", "▁rennt", "▁durch", "▁den", "▁verschneiten", "▁wald", ".", "<eos>"],
@@ -15,23 +25,21 @@ CAPTION = Recording(
 )
 
 
-class LongTokens(CharacterTokenizer):
-    """Shows each character but the hostile ones sixty times, longer than any word."""
+def even(text: str, tokens: list[str], parts: dict[str, range]) -> Recording:
+    """As many digits written as there are tokens, each of which has the same weight."""
+    count = len(tokens)
+    return Recording(text, tokens, ["9"] * count, [[1 / count] * count] * count, parts)
 
-    def token(self, index: int) -> str:
-        token = super().token(index)
-        return token if token in HOSTILE else 60 * token
+
+LONG = "Friday the 3rd of July 1998"
 
 
 def examples() -> dict[str, DecoderStepper]:
     """As a reader meets it first, as full as it gets, and with markup and long words for a text."""
-    hostile, _, target = make_decoder([HOSTILE, "w"])
+    long = even(LONG, [*LONG, "<eos>"], {"weekday": range(0, 6), "day": range(11, 14)})
+    hostile = even(HOSTILE, [60 * "w", *HOSTILE, "<eos>"], {HOSTILE: range(2, 9)})
     return {
-        "asking": DecoderStepper(*make_decoder(), TEXTS, [CAPTION]),
-        "answered": DecoderStepper(
-            *make_decoder(), TEXTS, source=TEXTS[1], step=9, prediction="the end", ask=False
-        ),
-        "hostile": DecoderStepper(
-            hostile, LongTokens.train([HOSTILE, "w"]), target, [HOSTILE, "wwww"], ask=False
-        ),
+        "asking": DecoderStepper([DATE, CAPTION]),
+        "answered": DecoderStepper([DATE, long], source=LONG, step=28, prediction="day", ask=False),
+        "hostile": DecoderStepper([hostile, even("w", [*4 * [60 * "w"], "<eos>"], {})], ask=False),
     }

@@ -31,7 +31,6 @@ RUN = (
 REACH = 2  # places that a letter may be off and still count as near
 _BASELINES = {"source": 37, "answer": 59, "model": 81}  # of the strings, in pixels
 _MARKS, _KEY = 99, 122  # baselines of the marks below them, and of what the marks mean
-_SMALL: dict[str, Any] = {"size": 15, "colour": QUIET}  # for a hall, too
 
 
 @dataclass(frozen=True)
@@ -189,17 +188,17 @@ def _labels() -> Frame:
     names = [text(0, y, name) for name, y in _BASELINES.items()]
     key = text(0, _KEY, "↔ near: within two places · ✗ not near")
     parts = "".join([*numbers, *names, key])
-    return Frame("", f"<g font-size='{_SMALL['size']}' fill='{QUIET}'>{parts}</g>")
+    return Frame("", f"<g fill='{QUIET}'>{parts}</g>")
 
 
 def _covered() -> Frame:
-    covered = text(_across(0), _BASELINES["model"], "covered until you predict", **_SMALL)
+    covered = text(_across(0), _BASELINES["model"], "covered until you predict", colour=QUIET)
     return Frame("model: covered", covered)
 
 
 def _curves_covered() -> Frame:
     words = "exact match: covered, too"
-    return Frame(words, text(0, 12, words, **_SMALL))
+    return Frame(words, text(0, 12, words, colour=QUIET))
 
 
 def percent(share: Number) -> str:

@@ -127,8 +127,8 @@ class SoftmaxExplorer(FrameWidget):
         largest, entropy = decimal(attention.largest, 2), decimal(attention.entropy, 2)
         parts = [
             bars(_across(start, 0), _ZERO, _STEP, 14, heights, QUERY),
-            text(start, _ZERO + 38, f"largest weight {largest}", weight=600),
-            text(start, _ZERO + 56, f"entropy {entropy} of {math.log(KEYS):.2f}", weight=600),
+            text(start, _ZERO + 38, f"largest weight {largest}"),
+            text(start, _ZERO + 56, f"entropy {entropy} of {math.log(KEYS):.2f}"),
         ]
         words = ", ".join(f"{weight:.2f}" for weight in attention.weights)
         return Frame(
@@ -146,7 +146,6 @@ def _across(start: int, key: int) -> Number:
 def _axes() -> Frame:
     """Titles and axes of both halves, which never change."""
     parts = []
-    small: dict[str, Any] = {"size": 11, "colour": QUIET}
     for start, title in zip(
         _STARTS.values(), ("unscaled: q · k", "scaled: q · k / √d"), strict=True
     ):
@@ -154,16 +153,16 @@ def _axes() -> Frame:
         parts += [
             text(start, 12, title, weight=600),
             line([(start, _ENERGIES), (end, _ENERGIES)], NEUTRAL, 1),
-            text(start, _ENERGIES + 14, f"−{FARTHEST}", **small),
-            text(start + _SIDE / 2, _ENERGIES + 14, "energies", "middle", **small),
-            text(end, _ENERGIES + 14, str(FARTHEST), "end", **small),
-            text(start, 88, "weights, from 0 to 1", **small),
-            text(start, _ZERO - _TALLEST + 8, "1", **small),
-            text(start, _ZERO, "0", **small),
+            text(start, _ENERGIES + 14, f"−{FARTHEST}", colour=QUIET),
+            text(start + _SIDE / 2, _ENERGIES + 14, "energies", "middle", colour=QUIET),
+            text(end, _ENERGIES + 14, str(FARTHEST), "end", colour=QUIET),
+            text(start, 88, "weights, from 0 to 1", colour=QUIET),
+            text(start, _ZERO - _TALLEST + 8, "1", colour=QUIET),
+            text(start, _ZERO, "0", colour=QUIET),
             line([(start + 12, _ZERO - _TALLEST), (end, _ZERO - _TALLEST)], NEUTRAL, 0.5, "2 3"),
             line([(start + 12, _ZERO), (end, _ZERO)], NEUTRAL, 1),
             *(
-                text(_across(start, key) + 7, _ZERO + 14, str(key + 1), "middle", **small)
+                text(_across(start, key) + 7, _ZERO + 14, str(key + 1), "middle", colour=QUIET)
                 for key in range(KEYS)
             ),
         ]
