@@ -29,7 +29,8 @@ CORPORA: dict[str, dict[str, int]] = {
     "reverse": {"shortest": 1, "longest": 20},
     "lookup": {"shortest": 1, "longest": 10},
 }
-WATCH_EVERY = 100  # steps
+WATCHED = (0, 50, *range(100, 1001, 100))  # steps
+WIDTH = 128
 RESULTS = CHAPTERS / "c03_scoring_functions" / "scores.json"
 
 
@@ -38,12 +39,11 @@ class Setting:
     """One run."""
 
     task: str
-    attention: str
+    attention: str | None
     seed: int
     decoder: str = "luong"
     input_feeding: bool = False
     window: str | None = None
-    window_radius: int = 2
     divisor: float | None = None
     steps: int = 1000
 
@@ -56,20 +56,20 @@ class DividedScore(DotScore):
         self.divisor = divisor
 
     def energies(self, query: Tensor, prepared: Tensor) -> Tensor:
+        """Smaller or larger than a dot product, in the same order."""
         return super().energies(query, prepared) / self.divisor
 
 
 def settings() -> list[Setting]:
     """All runs: scores and decoders on `pocket`, position against content, windows, controls.
 
-    "uniform" is the control: the same decoder with a context that never changes.
+    Controls: "uniform" is the same decoder with a context that never changes, None one without.
     """
     runs = []
     for seed in (1, 2, 3):
-        for attention in ("additive", "dot", "scaled_dot", "general", "location", "uniform"):
+        for attention in ("additive", "dot", "scaled_dot", "general", "location", "uniform", None):
             runs.append(Setting("pocket", attention, seed))
-        for attention in ("additive", "general"):
-            runs.append(Setting("pocket", attention, seed, decoder="bahdanau"))
+        runs.append(Setting("pocket", "general", seed, decoder="bahdanau"))
         runs.append(Setting("pocket", "general", seed, input_feeding=True))
         for divisor in (4.0, 32.0):
             runs.append(Setting("pocket", "dot", seed, divisor=divisor))
@@ -87,30 +87,29 @@ def settings() -> list[Setting]:
 
 
 @torch.no_grad()
-def watch(model: Seq2Seq, examples: list[Example]) -> dict[str, float]:
-    """How far apart the energies lie, and how even the weights are that come of them.
+def watch(model: Seq2Seq, examples: list[Example], divisor: float) -> dict[str, float]:
+    """How even the weights of a dot product are, and whether training can still move them.
 
-    Mean over target tokens of the energies' standard deviation over the real source tokens, and of
-    the weights' entropy, in nats. (A window changes the weights only.)
+    Over all target tokens: the mean entropy of the weights, in nats; the median and the mean size
+    of their derivative with respect to the query; the share of tokens where it is below 0.01.
     """
     batch, attention = collate(examples), model.attention
     assert attention is not None
     seen: list[tuple[Tensor, Tensor]] = []
-
-    def keep(_: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-        seen.append((attention.score.energies(*inputs[:2]), output[1]))
-
-    with attention.register_forward_hook(keep), evaluation_mode(model):
+    hook = attention.register_forward_hook(lambda _, given, out: seen.append((given[1], out[1])))
+    with evaluation_mode(model):
         model.features(batch.source, batch.source_mask, batch.target_in)
-    energies, weights = (torch.cat(steps, dim=1) for steps in zip(*seen, strict=True))  # B T S
-    real = batch.source_mask[:, None].expand_as(energies)  # B T S
-    count = real.sum(-1)  # B T
-    mean = (energies * real).sum(-1) / count  # B T
-    variance = ((energies - mean[..., None]).square() * real).sum(-1) / count  # B T
-    entropy = torch.special.entr(weights).sum(-1)  # B T
+    hook.remove()
+    ((keys, weights),) = seen  # B S D, B T S
+    a = weights[batch.target_mask]  # N S
+    k = keys.repeat_interleave(batch.target_mask.sum(1), dim=0)  # N S D
+    mean = a[:, None] @ k  # N 1 D
+    sizes = (a[..., None] * (k - mean) / divisor).flatten(1).norm(dim=1)  # JK/τ, N
     return {
-        "deviation": variance.sqrt()[batch.target_mask].mean().item(),
-        "entropy": entropy[batch.target_mask].mean().item(),
+        "entropy": torch.special.entr(a).sum(-1).mean().item(),
+        "median_gradient": sizes.median().item(),
+        "mean_gradient": sizes.mean().item(),
+        "stuck": (sizes < 0.01).float().mean().item(),
     }
 
 
@@ -126,14 +125,13 @@ def run(setting: Setting) -> dict[str, Any]:
         decoder=setting.decoder,
         input_feeding=setting.input_feeding,
         window=setting.window,
-        window_radius=setting.window_radius,
-        hidden=128,
+        hidden=WIDTH,
         bidirectional=True,
         longest_source=32,
     )
     model = Seq2Seq(config)
-    assert model.attention is not None
-    if setting.divisor is not None:
+    divisor = setting.divisor or {"dot": 1.0, "scaled_dot": WIDTH**0.5}.get(setting.attention or "")
+    if setting.divisor is not None and model.attention is not None:
         model.attention.score = DividedScore(setting.divisor)
     training = TrainingConfig(
         steps=setting.steps, batch_tokens=1024, peak_rate=3e-3, warmup=200, seed=setting.seed
@@ -142,24 +140,25 @@ def run(setting: Setting) -> dict[str, Any]:
     trainer = Trainer(model, encode_pairs(corpus.train, source, target), training)
     test = corpus.test[:500]
     examples = encode_pairs(test, source, target)
-    history, spread = [], []
+    history, watched = [], []
     for step in range(setting.steps + 1):
-        if step % WATCH_EVERY == 0:
-            spread.append({"step": step} | watch(model, examples[:100]))
+        if divisor is not None and step in WATCHED:
+            watched.append({"step": step} | watch(model, examples[:100], divisor))
         if step < setting.steps:
             history.append(trainer.step())
     model.eval()
     seconds = time.perf_counter() - began
     gold = [pair.sure for pair in test], [pair.possible for pair in test]
-    errors = alignment_by_layer(model, examples, *gold) if setting.task == "pocket" else {}
-    score = sum(p.numel() for p in model.attention.score.parameters())
+    looks = setting.attention not in (None, "uniform") and setting.task == "pocket"
+    errors = alignment_by_layer(model, examples, *gold) if looks else {}
+    score = sum(p.numel() for p in model.attention.score.parameters()) if model.attention else 0
     return {
         "exact_match": free_running(model, examples),
         "teacher_forced_loss": teacher_forced(model, examples).loss,
         "alignment_error": errors.get("decoder.0.cross"),
         "parameters": sum(p.numel() for p in model.parameters()),
         "score_parameters": score,
-        "spread": spread,
+        "watched": watched,
         "target_tokens": sum(step.target_tokens for step in history),
         "seconds": round(seconds, 1),
     }

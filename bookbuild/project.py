@@ -10,8 +10,6 @@ from jupyter_book.config import get_validator
 
 from bookbuild.source import SourceError, read_text
 
-# The chapters that keep to the rules of lessons and slides; the list goes when all do.
-RECAST = ("01-bottleneck", "02-additive-attention", "03-scoring-functions")
 PACKAGE = "transformer_lite"
 
 

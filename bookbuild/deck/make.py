@@ -13,7 +13,7 @@ from bookbuild.files import write_text
 from bookbuild.hosting import Stamp
 from bookbuild.notebook.convert import convert_chapter
 from bookbuild.notebook.stored import read_stored
-from bookbuild.project import RECAST, Project
+from bookbuild.project import Project
 from bookbuild.references import References
 from bookbuild.source import SourceError
 from bookbuild.widgets import HOST
@@ -30,7 +30,7 @@ def make_decks(project: Project, references: References, stamp: Stamp, output: P
         stored = read_stored(project, chapter.stem)
         shown = list(convert_chapter(chapter, project, references, stamp))
         stacks = arrange(shown, stored, chapter.name)
-        check_slides(stacks, chapter.name, chapter.stem in RECAST)
+        check_slides(stacks, chapter.name)
         title = references.documents[chapter.stem].words
         above = f"{project.settings['title']} · Chapter {chapter.stem[:2]}"
         text = deck_page(title, above, stacks, widget_state(stored))

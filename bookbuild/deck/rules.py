@@ -16,13 +16,11 @@ _LISTING = re.compile(r'<pre[^>]*>(?:<code class="language-([\w-]+)">)?(.*?)</pr
 _TIME = re.compile(r"\b(minute|second)s?\b")
 
 
-def check_slides(stacks: list[list[Slide]], name: str, recast: bool) -> None:
+def check_slides(stacks: list[list[Slide]], name: str) -> None:
     """SourceError names the first slide of chapter `name` that breaks a rule, and its line."""
     for number, slide in enumerate(chain.from_iterable(stacks), 1):
-        complaints = [*_code(slide)]
-        if recast:
-            complaints += [*_console(slide), *_notes(slide)]
-            complaints += _title(slide) if number == 1 else ()
+        complaints = [*_code(slide), *_console(slide), *_notes(slide)]
+        complaints += _title(slide) if number == 1 else ()
         if complaints:
             raise SourceError(f"{name}:{slide.line}: slide {number}: {complaints[0]}")
 
