@@ -7,26 +7,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from transformer_lite.scores import AdditiveScore, ScaledDotScore
+from transformer_lite.attention import scaled_dot_product_attention
+from transformer_lite.scores import AdditiveScore
 from transformer_lite.windows import PredictiveWindow
 
 
-def scaled_by_product(query: Tensor, keys: Tensor) -> Tensor:
-    return query @ keys.transpose(1, 2) / math.sqrt(query.shape[-1])
+def attention_by_filling(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    energies = query @ keys.transpose(1, 2) / math.sqrt(query.shape[-1])
+    energies = energies.masked_fill(~mask[:, None], float("-inf"))
+    return torch.softmax(energies, dim=-1) @ values
 
 
-def scaled_by_einsum(query: Tensor, keys: Tensor) -> Tensor:
-    return torch.einsum("btk,bsk->bts", query, keys) * query.size(-1) ** -0.5
+def attention_by_adding(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    energies = torch.einsum("btk,bsk->bts", query, keys) * query.size(-1) ** -0.5
+    weights = (energies + (1 - mask.float()).unsqueeze(1) * -1e9).softmax(dim=2)
+    return torch.einsum("bts,bsd->btd", weights, values)
 
 
-def scaled_on_both_sides(query: Tensor, keys: Tensor) -> Tensor:
+def attention_by_renormalising(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     root = query.shape[2] ** 0.25
-    return torch.bmm(query / root, (keys / root).mT)
+    weights = torch.bmm(query / root, (keys / root).mT).softmax(-1) * mask[:, None, :]
+    return torch.bmm(weights / weights.sum(-1, keepdim=True), values)
 
 
-def scaled_by_package(query: Tensor, keys: Tensor) -> Tensor:
-    energies: Tensor = ScaledDotScore()(query, keys)
-    return energies
+def attention_by_package(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    contexts, _ = scaled_dot_product_attention(query, keys, values, mask[:, None])
+    return contexts
 
 
 def concat_by_expanding(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
@@ -101,11 +107,11 @@ def local_by_package(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
 
 
 RIGHT: dict[str, list[Callable[..., Any]]] = {
-    "scaled-dot-energies": [
-        scaled_by_product,
-        scaled_by_einsum,
-        scaled_on_both_sides,
-        scaled_by_package,
+    "masked-attention": [
+        attention_by_filling,
+        attention_by_adding,
+        attention_by_renormalising,
+        attention_by_package,
     ],
     "concat-energies": [
         concat_by_expanding,
@@ -125,17 +131,19 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
 # ---- Mistakes as readers write them
 
 
-def scaled_by_view(query: Tensor, keys: Tensor) -> Tensor:
-    turned = keys.reshape(keys.shape[0], keys.shape[2], keys.shape[1])
-    return query @ turned / math.sqrt(query.shape[-1])
+def mask_along_batch(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    energies = query @ keys.mT / math.sqrt(query.shape[-1])
+    return energies.masked_fill(~mask, -math.inf).softmax(-1) @ values
 
 
-def scaled_by_positions(query: Tensor, keys: Tensor) -> Tensor:
-    return query @ keys.mT / math.sqrt(keys.shape[1])
+def padding_at_zero(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    energies = query @ keys.mT / math.sqrt(query.shape[-1])
+    return (energies * mask[:, None]).softmax(-1) @ values
 
 
-def scaled_weights(query: Tensor, keys: Tensor) -> Tensor:
-    return torch.softmax(query @ keys.mT, dim=-1) / math.sqrt(query.shape[-1])
+def values_masked(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    weights = torch.softmax(query @ keys.mT / math.sqrt(query.shape[-1]), dim=-1)
+    return weights @ (values * mask[:, :, None])
 
 
 def concat_in_step(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
@@ -193,29 +201,12 @@ def local_without_axis(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
 # ---- Symptoms: wrong in a way that no row computes
 
 
-def mixed_dots(query: Tensor, keys: Tensor) -> Tensor:
-    return scaled_by_product(query + query.mean(0), keys)
+def queries_mixed(query: Tensor, *rest: Tensor) -> Tensor:
+    return attention_by_filling(query + query.mean(0), *rest)
 
 
-def centred_dots(query: Tensor, keys: Tensor) -> Tensor:
-    energies = scaled_by_product(query, keys)
-    return energies - energies.mean(-1, keepdim=True)
-
-
-def dots_of_positions(query: Tensor, keys: Tensor) -> Tensor:
-    return query.sum(-1, keepdim=True) * torch.arange(keys.shape[1])
-
-
-def sums(query: Tensor, keys: Tensor) -> Tensor:
-    return query.sum(-1, keepdim=True) + keys.sum(-1)[:, None]
-
-
-def clipped(query: Tensor, keys: Tensor) -> Tensor:
-    return scaled_by_product(query, keys).clamp(-2, 2)
-
-
-def always_eight(query: Tensor, keys: Tensor) -> Tensor:
-    return query @ keys.mT / 8
+def always_eight(query: Tensor, *rest: Tensor) -> Tensor:
+    return attention_by_filling(query * math.sqrt(query.shape[-1]) / 8, *rest)
 
 
 def mixed_pairs(query: Tensor, keys: Tensor, weight: Tensor, v: Tensor) -> Tensor:
@@ -278,11 +269,9 @@ def raised(weights: Tensor, centre: Tensor, radius: int) -> Tensor:
 
 
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
-    ("scaled-dot-energies", scaled_by_view, "view-for-transpose"),
-    ("scaled-dot-energies", scaled_by_positions, "scaled-by-length"),
-    ("scaled-dot-energies", scaled_weights, "softmax-applied"),
-    ("scaled-dot-energies", lambda query, keys: (query @ keys.mT).softmax(1), "softmax-applied"),
-    ("scaled-dot-energies", lambda query, keys: torch.cdist(query, keys), "not-proportional"),
+    ("masked-attention", mask_along_batch, "reads-padding"),
+    ("masked-attention", padding_at_zero, "reads-padding"),
+    ("masked-attention", values_masked, "mask-after-softmax"),
     ("concat-energies", concat_in_step, "wrong-pairs"),
     ("concat-energies", concat_repeated, "wrong-pairs"),
     ("concat-energies", concat_key_first, "key-first"),
@@ -303,13 +292,10 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
         "weight-outside-window",
     ),
     ("local-window", local_without_axis, "centre-along-positions"),
-    ("scaled-dot-energies", mixed_dots, "depends-on-batch-mates"),
-    ("scaled-dot-energies", centred_dots, "depends-on-other-keys"),
-    ("scaled-dot-energies", dots_of_positions, "source-ignored"),
-    ("scaled-dot-energies", sums, "query-ignored-by-softmax"),
-    ("scaled-dot-energies", clipped, "not-proportional"),
-    ("scaled-dot-energies", always_eight, "scale-ignores-width"),
-    ("scaled-dot-energies", lambda query, keys: scaled_by_product(query, keys) / 2, None),
+    ("masked-attention", queries_mixed, "depends-on-batch-mates"),
+    ("masked-attention", lambda *case: attention_by_filling(*case) / 2, "rows-not-one"),
+    ("masked-attention", always_eight, "scale-ignores-width"),
+    ("masked-attention", lambda query, *rest: attention_by_filling(2 * query, *rest), None),
     ("concat-energies", mixed_pairs, "depends-on-batch-mates"),
     ("concat-energies", centred_pairs, "depends-on-other-keys"),
     ("concat-energies", pairs_of_positions, "source-ignored"),
@@ -333,6 +319,7 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
 NAMES = {
     "key": "query",
     "keys": "query",
+    "values": "keys",
     "step": "position",
     "position": "step",
     "radius": "deviation",

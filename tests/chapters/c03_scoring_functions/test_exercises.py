@@ -6,14 +6,16 @@ import torch.nn.functional as F
 from transformer_lite.chapters.c02_additive_attention.exercises import ADDITIVE_ENERGIES
 from transformer_lite.chapters.c03_scoring_functions.exercises import (
     CONCAT_ENERGIES,
-    SCALED_DOT_ENERGIES,
+    MASKED_ATTENTION,
 )
 
 
-def test_the_scaled_dot_product_is_the_one_of_torch() -> None:
+def test_masked_attention_is_the_one_of_torch() -> None:
     query, keys, values = torch.randn(2, 3, 5), torch.randn(2, 4, 5), torch.randn(2, 4, 6)
-    ours = SCALED_DOT_ENERGIES.reference(query, keys).softmax(-1) @ values
-    torch.testing.assert_close(ours, F.scaled_dot_product_attention(query, keys, values))
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False]])
+    ours = MASKED_ATTENTION.reference(query, keys, values, mask)
+    theirs = F.scaled_dot_product_attention(query, keys, values, mask[:, None])
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_concat_is_the_additive_score_with_its_matrices_side_by_side() -> None:

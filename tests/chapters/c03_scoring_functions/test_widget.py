@@ -26,22 +26,27 @@ def explorer() -> SoftmaxExplorer:
     return SoftmaxExplorer()
 
 
-@pytest.mark.parametrize(("width", "temperature"), [(4, 1), (64, 1), (64, 8), (512, 0.5)])
+@pytest.mark.parametrize(("width", "temperature"), [(4, 1), (64, 1), (64, 8), (512, 5.66)])
 def test_both_sides_are_softmaxes_of_the_same_products(width: int, temperature: float) -> None:
     widget = SoftmaxExplorer(width=width, temperature=temperature)
-    products = torch.tensor(widget.unscaled.energies, dtype=torch.float64)
-    assert list(widget.scaled.energies) == pytest.approx((products / math.sqrt(width)).tolist())
-    for side in (widget.unscaled, widget.scaled):
-        energies = torch.tensor(side.energies, dtype=torch.float64) / temperature
+    products = torch.tensor(SoftmaxExplorer(width=width).unscaled.energies, dtype=torch.float64)
+    for side, divisor in ((widget.unscaled, temperature), (widget.scaled, math.sqrt(width))):
+        assert list(side.energies) == pytest.approx((products / divisor).tolist(), rel=1e-3)
+        energies = torch.tensor(side.energies, dtype=torch.float64)
         assert list(side.weights) == pytest.approx(energies.softmax(0).tolist())
         entropy = torch.distributions.Categorical(logits=energies).entropy()
         assert side.entropy == pytest.approx(float(entropy), abs=1e-9)
         assert side.largest == max(side.weights)
 
 
-def test_the_root_is_a_temperature() -> None:
-    undone = SoftmaxExplorer(width=64, temperature=8).unscaled.weights
-    assert list(undone) == pytest.approx(list(SoftmaxExplorer(width=64).scaled.weights))
+def test_both_sides_are_the_same_at_the_root_of_the_width_and_nowhere_else(
+    explorer: SoftmaxExplorer,
+) -> None:
+    same = [setting for setting in SETTINGS if "same" in explorer.finding(*setting).sentence]
+    assert same == [(width, round(math.sqrt(width), 2)) for width in WIDTHS]
+    for width, temperature in same:
+        widget = SoftmaxExplorer(width=width, temperature=temperature)
+        assert widget.unscaled == widget.scaled
 
 
 def test_the_ends_of_the_entropy() -> None:
@@ -50,9 +55,9 @@ def test_the_ends_of_the_entropy() -> None:
 
 
 def test_the_lesson_can_be_seen(explorer: SoftmaxExplorer) -> None:
-    narrow, wide = (explorer._attend("unscaled", width, 1) for width in (4, 512))
+    narrow, wide = (explorer._unscaled(width, 1) for width in (4, 512))
     assert narrow.largest < 0.5 and wide.largest > 0.99
-    scaled = [explorer._attend("scaled", width, 1) for width in WIDTHS]
+    scaled = [explorer._scaled(width) for width in WIDTHS]
     assert max(one.largest for one in scaled) < 0.5
     assert min(one.entropy for one in scaled) > 1.2
 
@@ -70,7 +75,7 @@ def test_every_prediction_can_be_right_and_agrees_with_the_number(
 
 def test_all_energies_stay_on_the_axis(explorer: SoftmaxExplorer) -> None:
     for width in WIDTHS:
-        energies = explorer._attend("unscaled", width, 1).energies
+        energies = explorer._unscaled(width, min(TEMPERATURES)).energies
         assert max(map(abs, energies)) < FARTHEST
 
 
@@ -78,10 +83,8 @@ def test_nothing_but_marks_and_bars_moves(explorer: SoftmaxExplorer) -> None:
     (picture,) = explorer.frames["pictures"]
     axes = picture["layers"][0]
     assert (axes["by"], len(axes["frames"])) == ([], 1)
-    assert [layer["by"] for layer in picture["layers"][1:3]] == [
-        ["width"],
-        ["width", "temperature"],
-    ]
+    both, width = ["width", "temperature"], ["width"]
+    assert [layer["by"] for layer in picture["layers"][1:5]] == [both, both, width, width]
 
 
 def test_bars_are_as_high_as_the_weights() -> None:

@@ -5,5 +5,5 @@ from transformer_lite.chapters.c03_scoring_functions.widget import SoftmaxExplor
 
 def examples() -> dict[str, SoftmaxExplorer]:
     """As a reader meets it first, and as full as it gets."""
-    answered = {"width": 512, "temperature": 0.5, "prediction": "0.25 to 0.5", "ask": False}
+    answered = {"width": 512, "temperature": 22.63, "prediction": "above 0.9", "ask": False}
     return {"asking": SoftmaxExplorer(), "answered": SoftmaxExplorer(**answered)}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from transformer_lite.exercises.exercise import Arguments, Exercise, Function, Symptom
@@ -13,8 +13,10 @@ from transformer_lite.exercises.families import (
     CLOSE,
     OF_ENERGIES,
     OF_HIDDEN_LAYER,
+    altered,
     batch_mixing,
     changes_with,
+    close,
     meet,
     position_mixing,
     rows_not_one,
@@ -23,95 +25,97 @@ from transformer_lite.exercises.families import (
     turned,
 )
 
-# ---- scaled-dot-energies: every query times every key, at a scale that fits the width
+# ---- masked-attention: score, mask, softmax, blend
 
 
-def scaled_dot_energies(
-    query: Float[Tensor, "B T K"], keys: Float[Tensor, "B S K"]
-) -> Float[Tensor, "B T S"]:
-    """query · key / √K for every query and every key of a sentence.
+def masked_attention(
+    query: Float[Tensor, "B T K"],
+    keys: Float[Tensor, "B S K"],
+    values: Float[Tensor, "B S D"],
+    mask: Bool[Tensor, "B S"],
+) -> Float[Tensor, "B T D"]:
+    """softmax(query keysᵀ / √K) values, over the real positions (True in mask) of each sentence.
 
     Source: Vaswani et al. 2017, equation 1.
     """
     rows, steps, width = query.shape
-    energies = torch.zeros(rows, steps, keys.shape[1])
-    for row in range(rows):
+    contexts = torch.zeros(rows, steps, values.shape[2])
+    for row, real in enumerate(mask):
         for step in range(steps):
-            for position, key in enumerate(keys[row]):
-                energies[row, step, position] = (query[row, step] * key).sum() / width**0.5
-    return energies
+            energies = keys[row, real] @ query[row, step] / width**0.5
+            shares = torch.exp(energies)
+            contexts[row, step] = shares @ values[row, real] / shares.sum()
+    return contexts
 
 
-def _dot_cases(generator: torch.Generator) -> Iterator[Arguments]:
-    """Sizes that all differ, and sizes of which some agree."""
+def _attention_cases(generator: torch.Generator) -> Iterator[Arguments]:
+    """Sentences of unequal length; sizes that differ, and sizes that agree."""
+    draw = partial(tenths, generator, 20)
     sizes = [
-        (1, 2, 3, 4), (2, 3, 2, 5), (3, 2, 3, 3), (2, 4, 4, 3), (3, 3, 5, 2), (1, 5, 4, 9),
-        (2, 3, 6, 16),
+        ([2], 1, 3, 4, 2), ([3, 1], 2, 3, 3, 2), ([2, 4], 3, 4, 2, 3), ([2, 3, 1], 3, 3, 3, 3),
+        ([3], 4, 4, 4, 1), ([4, 5], 2, 5, 9, 4), ([6, 2, 5], 4, 6, 16, 5),
     ]  # fmt: skip
-    for rows, steps, length, width in sizes:
-        yield tuple(tenths(generator, 30, rows, size, width) for size in (steps, length))
+    for lengths, steps, size, width, d_value in sizes:
+        rows, mask = len(lengths), torch.arange(size) < torch.tensor(lengths)[:, None]
+        keys, values = draw(rows, size, width), draw(rows, size, d_value)
+        yield draw(rows, steps, width), keys, values, mask
 
 
-def _wrong_dots(
+def _wrong_attention(
     query: Tensor,
     keys: Tensor,
-    scale: str = "root of the width",
+    values: Tensor,
+    mask: Tensor,
+    divisor: str = "root",
+    divisor_of_weights: str = "none",
+    seen: str = "right",
+    kept: str = "none",
+    hidden: float = -torch.inf,
+    axis: int = -1,
     turn: str = "transpose",
-    keys_ask: bool = False,
-    softmax_over: int | None = None,
-    scaled_last: bool = False,
 ) -> Tensor:
-    """At another scale, with keys turned otherwise or in the place of queries, or weights."""
-    rows, steps, width = query.shape
-    divisor = {
-        "root of the width": width**0.5,
-        "none": 1.0,
-        "width": width,
-        "inverse root of the width": width**-0.5,
-        "inverse width": 1 / width,
-        "root of the positions": keys.shape[1] ** 0.5,
-        "root of the steps": steps**0.5,
-        "root of the sentences": rows**0.5,
-    }[scale]
-    asking, asked = (keys, query) if keys_ask else (query, keys)
-    energies = asking @ turned(asked, turn)
-    if softmax_over is None:
-        return energies / divisor
-    if scaled_last:
-        return energies.softmax(softmax_over) / divisor
-    return (energies / divisor).softmax(softmax_over)
+    """Another scale or mask, of the energies or of the weights; another axis; keys not turned."""
+    divisors = {"root": query.shape[-1] ** 0.5, "none": 1.0, "width": query.shape[-1]}
+    energies = query @ turned(keys, turn) / divisors[divisor]
+    energies = energies.masked_fill(~altered(mask, seen)[:, None], hidden)
+    weights = energies.softmax(axis) / divisors[divisor_of_weights]
+    return (weights * altered(mask, kept)[:, None]) @ values
 
 
-SCALED_DOT_ENERGIES = Exercise(
-    scaled_dot_energies,
-    _dot_cases,
-    _wrong_dots,
+def _weights_not_one(arguments: Arguments, value: Tensor, answer: Function) -> bool:
+    """Where all values are 1, so are all contexts."""
+    query, keys, values, mask = arguments
+    return not close(answer(query, keys, torch.ones_like(values), mask), torch.ones_like(value))
+
+
+# What hides a position: where all are hidden the one gives NaN, the other equal weights.
+HIDING = (-torch.inf, -1e9)
+
+MASKED_ATTENTION = Exercise(
+    masked_attention,
+    _attention_cases,
+    _wrong_attention,
     {
-        "not-scaled": [{"scale": "none"}],
-        "divided-by-width": [{"scale": "width"}],
-        "scaled-by-length": [
-            {"scale": f"root of the {axis}"} for axis in ("positions", "steps", "sentences")
-        ],
-        "multiplied-not-divided": [
-            {"scale": f"inverse {size}"} for size in ("width", "root of the width")
-        ],
-        "softmax-applied": [
-            {"softmax_over": axis, **scaling}
-            for axis in (-1, 1)
-            for scaling in ({}, {"scale": "none"}, {"scaled_last": True})
-        ],
-        "view-for-transpose": [{"turn": "view"}, {"turn": "view", "scale": "none"}],
-        "keys-not-transposed": [{"turn": "not"}, {"turn": "not", "scale": "none"}],
-        "keys-ask": [{"keys_ask": True}, {"keys_ask": True, "scale": "none"}],
+        "not-scaled": [{"divisor": "none"}],
+        "divided-by-width": [{"divisor": "width"}],
+        "scaled-after-softmax": [{"divisor": "none", "divisor_of_weights": "root"}],
+        "mask-after-softmax": [{"seen": "none", "kept": "right"}],
+        "mask-inverted": [{"seen": "inverted", "hidden": hidden} for hidden in HIDING],
+        "not-masked": [{"seen": "none"}],
+        "wrong-axis": [{"axis": axis, "hidden": hidden} for axis in (0, 1) for hidden in HIDING],
+        "keys-not-transposed": [{"turn": "not"}, {"turn": "view"}],
     },
     (
-        *OF_ENERGIES,
-        changes_with("not-proportional", lambda query, keys: (2 * query, keys), factor=2.0),
+        changes_with(
+            "reads-padding",
+            lambda query, keys, values, mask: (query, keys, values + ~mask[..., None], mask),
+        ),
+        batch_mixing(4),
+        Symptom("rows-not-one", _weights_not_one),
         # Vectors that repeat their numbers have twice the dot product, and √2 times the root.
         changes_with(
             "scale-ignores-width",
-            lambda query, keys: (torch.cat([query, query], -1), torch.cat([keys, keys], -1)),
-            factor=2**0.5,
+            lambda query, keys, *rest: (query.tile(2), keys.tile(2) / 2**0.5, *rest),
         ),
     ),
 )
@@ -411,4 +415,4 @@ LOCAL_WINDOW = Exercise(
     ),
 )
 
-EXERCISES = (SCALED_DOT_ENERGIES, CONCAT_ENERGIES, TEMPERATURE, LOCAL_WINDOW)
+EXERCISES = (MASKED_ATTENTION, CONCAT_ENERGIES, TEMPERATURE, LOCAL_WINDOW)

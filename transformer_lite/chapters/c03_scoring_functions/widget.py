@@ -1,14 +1,13 @@
-"""Chapter 03: a softmax over dot products, scaled and not, side by side."""
+"""Chapter 03: a softmax over dot products, at any temperature and scaled, side by side."""
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
-from transformer_lite.palette import KEY, NEUTRAL, QUERY
-from transformer_lite.widgets.drawing import QUIET, Number, bar, bars, decimal, line, text
+from transformer_lite.palette import KEY, NEUTRAL, OUTPUT
+from transformer_lite.widgets.drawing import QUIET, Number, bars, decimal, line, text
 from transformer_lite.widgets.frames import (
     Finding,
     Frame,
@@ -21,7 +20,10 @@ from transformer_lite.widgets.frames import (
 
 KEYS = 8
 WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
-TEMPERATURES = (0.5, 1, 2, 4, 8, 16)
+# As they are written, with their squares: all widths, so that there is a match for each of them.
+TEMPERATURES = {
+    1: 1, 2: 4, 2.83: 8, 4: 16, 5.66: 32, 8: 64, 11.31: 128, 16: 256, 22.63: 512, 32: 1024,
+}  # fmt: skip
 BOUNDS = (0.25, 0.5, 0.9)
 BANDS = ("below 0.25", "0.25 to 0.5", "0.5 to 0.9", "above 0.9")
 SEED = 3
@@ -33,7 +35,7 @@ _ENERGIES, _ZERO, _TALLEST, _STEP = 50, 208, 100, 18
 
 @dataclass(frozen=True)
 class Attention:
-    """What a query makes of eight keys: `energies` after any scaling, and the `weights`."""
+    """What a query makes of eight keys: `energies` as the softmax gets them, and `weights`."""
 
     energies: tuple[float, ...]
     weights: tuple[float, ...]
@@ -50,12 +52,12 @@ class Attention:
 
 
 class SoftmaxExplorer(FrameWidget):
-    """Predict, then see, how the width of query and keys changes a softmax, scaled and unscaled.
+    """Predict, then see, how width and temperature change a softmax, beside the scaled one.
 
     One query and eight keys are drawn once, with independent standard normal components; a width d
     takes the first d of them. What the reader chose can be read back and set: `width` (d),
-    `temperature`, `prediction` (one of `BANDS`; None before there is one), and `ask` (hide the
-    answer).
+    `temperature` (one of `TEMPERATURES`, of the unscaled side alone), `prediction` (one of `BANDS`;
+    None before there is one), and `ask` (hide the answer).
 
     Args:
         state: initial values of the names above, such as `width=512`.
@@ -66,7 +68,7 @@ class SoftmaxExplorer(FrameWidget):
 
     heading = "Softmax of dot products: unscaled and scaled"
     width = Slider("Width d of query and keys", WIDTHS, 64)
-    temperature = Slider("Temperature", TEMPERATURES, 1)
+    temperature = Slider("Temperature of the unscaled side", tuple(TEMPERATURES), 1)
     prediction = Question("Predict: how large is the largest unscaled weight?", BANDS)
 
     def __init__(self, **state: Any) -> None:
@@ -77,65 +79,74 @@ class SoftmaxExplorer(FrameWidget):
 
     @property
     def unscaled(self) -> Attention:
-        """Energies q · k and their weights, at the setting that is chosen."""
-        return self._attend("unscaled", self.width, self.temperature)
+        """Energies q · k / τ and their weights, at the setting that is chosen."""
+        return self._unscaled(self.width, self.temperature)
 
     @property
     def scaled(self) -> Attention:
-        """Energies q · k / √d and their weights, at the setting that is chosen."""
-        return self._attend("scaled", self.width, self.temperature)
+        """Energies q · k / √d and their weights, at the width that is chosen."""
+        return self._scaled(self.width)
 
     def pictures(self) -> list[Picture]:
         """Energies above, weights below; unscaled on the left, scaled on the right."""
-        layers = [Layer(_axes)]
-        for side in _STARTS:
-            layers.append(Layer(partial(self._draw_energies, side)))
-            layers.append(Layer(partial(self._draw_weights, side), ask=False))
-        return [Picture(_ZERO + 60, [*layers, Layer(_covered, ask=True)])]
+        left, right = self._unscaled, self._scaled
+        layers = [
+            Layer(_axes),
+            Layer(lambda width, temperature: _energies("unscaled", left(width, temperature))),
+            Layer(lambda width, temperature: _weights("unscaled", left(width, temperature)), False),
+            Layer(lambda width: _energies("scaled", right(width))),
+            Layer(lambda width: _weights("scaled", right(width)), False),
+            Layer(_covered, True),
+        ]
+        return [Picture(_ZERO + 60, layers)]
 
     def finding(self, width: int, temperature: float) -> Finding:
         """Both largest weights, and the band of the unscaled one."""
-        unscaled, scaled = (self._attend(side, width, temperature).largest for side in _STARTS)
+        unscaled, scaled = self._unscaled(width, temperature), self._scaled(width)
+        more = f"Equal weights would be {1 / KEYS}."
+        if unscaled == scaled:
+            more = f"Both sides are now the same: the temperature is √d = √{width}."
         return Finding(
-            f"The largest weight is {decimal(unscaled, 2)} unscaled and {decimal(scaled, 2)} "
-            f"scaled; equal weights would be {1 / KEYS}.",
+            f"The largest weight is {decimal(unscaled.largest, 2)} unscaled and "
+            f"{decimal(scaled.largest, 2)} scaled. {more}",
             # 0.498 is written 0.50, and must not be said to lie below it.
-            BANDS[sum(round(unscaled, 2) >= bound for bound in BOUNDS)],
+            BANDS[sum(round(unscaled.largest, 2) >= bound for bound in BOUNDS)],
         )
 
-    def _attend(self, side: str, width: int, temperature: float) -> Attention:
-        energies = self._keys[:, :width] @ self._query[:width]
-        if side == "scaled":
-            energies = energies / math.sqrt(width)
-        weights = (energies / temperature).softmax(0)
-        return Attention(tuple(energies.tolist()), tuple(weights.tolist()))
+    def _unscaled(self, width: int, temperature: float) -> Attention:
+        return self._attend(width, TEMPERATURES[temperature])
 
-    def _draw_energies(self, side: str, width: int) -> Frame:
-        """A mark for each key on the axis of the energies."""
-        energies = self._attend(side, width, 1).energies
-        marks = [
-            bar(_STARTS[side] + _SIDE / 2 * (1 + energy / FARTHEST) - 1, _ENERGIES - 14, 2, 14, KEY)
-            for energy in energies
-        ]
-        words = ", ".join(decimal(energy, 1) for energy in energies)
-        return Frame(f"{side} energies: {words}", "".join(marks))
+    def _scaled(self, width: int) -> Attention:
+        return self._attend(width, width)
 
-    def _draw_weights(self, side: str, width: int, temperature: float) -> Frame:
-        """A bar for each key, and two numbers for all of them."""
-        attention, start = self._attend(side, width, temperature), _STARTS[side]
-        heights = [_TALLEST * weight for weight in attention.weights]
-        largest, entropy = decimal(attention.largest, 2), decimal(attention.entropy, 2)
-        parts = [
-            bars(_across(start, 0), _ZERO, _STEP, 14, heights, QUERY),
-            text(start, _ZERO + 38, f"largest weight {largest}"),
-            text(start, _ZERO + 56, f"entropy {entropy} of {math.log(KEYS):.2f}"),
-        ]
-        words = ", ".join(f"{weight:.2f}" for weight in attention.weights)
-        return Frame(
-            f"{side} weights: {words}; largest {largest}; entropy {entropy} of "
-            f"{math.log(KEYS):.2f}",
-            "".join(parts),
-        )
+    def _attend(self, width: int, square: int) -> Attention:
+        """Divided by the root of `square`."""
+        energies = self._keys[:, :width] @ self._query[:width] / math.sqrt(square)
+        return Attention(tuple(energies.tolist()), tuple(energies.softmax(0).tolist()))
+
+
+def _energies(side: str, attention: Attention) -> Frame:
+    """A mark for each key on the axis of the energies; what joins them is their range."""
+    marks = []
+    for energy in sorted(attention.energies):
+        x = _STARTS[side] + _SIDE / 2 * (1 + energy / FARTHEST)
+        marks += [(x, _ENERGIES), (x, _ENERGIES - 14), (x, _ENERGIES)]
+    words = ", ".join(decimal(energy, 1) for energy in attention.energies)
+    return Frame(f"{side} energies: {words}", line(marks, KEY, 2))
+
+
+def _weights(side: str, attention: Attention) -> Frame:
+    """A bar for each key, and two numbers for all of them."""
+    start, heights = _STARTS[side], [_TALLEST * weight for weight in attention.weights]
+    largest = f"largest weight {decimal(attention.largest, 2)}"
+    entropy = f"entropy {decimal(attention.entropy, 2)} of {math.log(KEYS):.2f}"
+    parts = [
+        bars(_across(start, 0), _ZERO, _STEP, 14, heights, OUTPUT),
+        text(start, _ZERO + 38, largest),
+        text(start, _ZERO + 56, entropy),
+    ]
+    words = ", ".join(f"{weight:.2f}" for weight in attention.weights)
+    return Frame(f"{side} weights: {words}; {largest}; {entropy}", "".join(parts))
 
 
 def _across(start: int, key: int) -> Number:
@@ -147,7 +158,7 @@ def _axes() -> Frame:
     """Titles and axes of both halves, which never change."""
     parts = []
     for start, title in zip(
-        _STARTS.values(), ("unscaled: q · k", "scaled: q · k / √d"), strict=True
+        _STARTS.values(), ("unscaled: q · k / τ", "scaled: q · k / √d"), strict=True
     ):
         end = start + _SIDE
         parts += [
