@@ -142,7 +142,7 @@ def test_prose_is_checked_when_nothing_is_executed(
     copy: Project, update: Callable[..., None], references: References
 ) -> None:
     change(copy.book / "02-plain.md", "The sum", "```{note} about `x`\n\nThe sum")
-    complaint = "02-plain.md:17: raw MyST left in the text: '```{note}'"
+    complaint = "02-plain.md:25: raw MyST left in the text: '```{note}'"
     with pytest.raises(SourceError, match=complaint):
         update(copy, ["02-plain"], force=False)
     with pytest.raises(SourceError, match=complaint):
