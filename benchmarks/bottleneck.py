@@ -60,7 +60,13 @@ def settings() -> list[Setting]:
         for seed in (1, 2)
         for hidden, bidirectional in ((64, False), (128, False), (256, False), (128, True))
     ]
-    return [*grid, *control, *order, *attention]
+    # All states kept, and no step chooses: the control of attention.
+    mean = [
+        Setting("reverse", "start", hidden, 3000, seed, "uniform")
+        for seed in (1, 2)
+        for hidden in (64, 128)
+    ]
+    return [*grid, *control, *order, *attention, *mean]
 
 
 # Whose samples the page of chapter 01 shows.

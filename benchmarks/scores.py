@@ -90,8 +90,8 @@ def settings() -> list[Setting]:
 def watch(model: Seq2Seq, examples: list[Example], divisor: float) -> dict[str, float]:
     """How even the weights of a dot product are, and whether training can still move them.
 
-    Over all target tokens: the mean entropy of the weights, in nats; the median and the mean size
-    of their derivative with respect to the query; the share of tokens where it is below 0.01.
+    Over all target tokens: the mean entropy of the weights, in nats; the median size of their
+    derivative with respect to the query; the share of tokens where it is below 0.01.
     """
     batch, attention = collate(examples), model.attention
     assert attention is not None
@@ -108,7 +108,6 @@ def watch(model: Seq2Seq, examples: list[Example], divisor: float) -> dict[str, 
     return {
         "entropy": torch.special.entr(a).sum(-1).mean().item(),
         "median_gradient": sizes.median().item(),
-        "mean_gradient": sizes.mean().item(),
         "stuck": (sizes < 0.01).float().mean().item(),
     }
 
