@@ -156,9 +156,7 @@ def attend_by_model_width(
     return energies.masked_fill(~mask[:, None], -math.inf).softmax(-1) @ y @ W_V
 
 
-def attend_masking(
-    hide: Callable[[Tensor, Tensor], Tensor],
-) -> Callable[..., Tensor]:
+def attend_masking(hide: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
     def attend(x: Tensor, y: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, mask: Tensor) -> Tensor:
         energies = x @ W_Q @ (y @ W_K).mT / math.sqrt(W_Q.shape[-1])
         return hide(energies, mask).softmax(-1) @ y @ W_V

@@ -71,7 +71,6 @@ def _wrong_regression(
     weights = {
         "over the keys": energies.softmax(-1),
         "over the queries": energies.softmax(0),
-        "over the queries, by hand": powers / powers.sum(0),
         "not normalised": powers,
         "divided by the number of keys": powers / len(keys),
         "by hand": quotients,
@@ -92,9 +91,7 @@ NADARAYA_WATSON = Exercise(
     _regression_cases,
     _wrong_regression,
     {
-        "softmax-over-queries": [
-            {"softmax": f"over the queries{how}"} for how in ("", ", by hand")
-        ],
+        "softmax-over-queries": [{"softmax": "over the queries"}],
         "far-keys-weigh-most": [
             {"energy": "without sign", "softmax": how} for how in ("over the keys", "by hand")
         ],
@@ -116,14 +113,8 @@ NADARAYA_WATSON = Exercise(
     (
         batch_mixing(1),
         Symptom("rows-not-one", _weights_not_one),
-        changes_with(
-            "depends-on-origin",
-            lambda queries, keys, *rest: (queries + 1, keys + 1, *rest),
-        ),
-        changes_with(
-            "depends-on-unit",
-            lambda queries, keys, values, width: (2 * queries, 2 * keys, values, 2 * width),
-        ),
+        changes_with("depends-on-origin", lambda q, k, *rest: (q + 1, k + 1, *rest)),
+        changes_with("depends-on-unit", lambda q, k, v, width: (2 * q, 2 * k, v, 2 * width)),
     ),
 )
 
@@ -210,25 +201,18 @@ def _differs_alone(arguments: Arguments, value: Tensor, answer: Function) -> boo
 
 # What hides a token: where all are hidden the one gives NaN, the other equal weights.
 HIDING = (-torch.inf, -1e9)
+FROM_X = {"key": "x W_K", "value": "x W_V"}
 
 ATTEND = Exercise(
     attend,
     _attend_cases,
     _wrong_attend,
     {
-        "keys-from-x": [
-            {"key": "x W_K", "value": "x W_V"},
-            {"key": "x W_K"},
-            {"value": "x W_V"},
-        ],
-        "queries-from-y": [
-            {"query": "y W_Q"},
-            {"query": "y W_Q", "key": "x W_K", "value": "x W_V"},
-        ],
+        "keys-from-x": [FROM_X, {"key": "x W_K"}, {"value": "x W_V"}],
+        "queries-from-y": [{"query": "y W_Q"}, {"query": "y W_Q", **FROM_X}],
         "projections-exchanged": [
-            {"query": "x W_K", "key": "y W_Q"},
-            {"query": "x W_K"},
-            {"key": "y W_Q"},
+            {"query": query, "key": key}
+            for query, key in [("x W_K", "y W_Q"), ("x W_K", "y W_K"), ("x W_Q", "y W_Q")]
         ],
         "values-not-blended": [{"value": "y"}, {"value": "y W_K"}],
         "divided-by-model-width": [{"divisor": "root of D"}],
