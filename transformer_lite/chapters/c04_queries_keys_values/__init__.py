@@ -1,0 +1,1 @@
+"""What chapter 04, queries, keys and values, brings with it."""
