@@ -10,15 +10,7 @@ import torch
 from torch import Tensor
 
 from transformer_lite.palette import KEY, NEUTRAL, OUTPUT, QUERY, VALUE
-from transformer_lite.widgets.drawing import (
-    QUIET,
-    Number,
-    area,
-    bar,
-    decimal,
-    label,
-    text,
-)
+from transformer_lite.widgets.drawing import QUIET, Number, area, bar, decimal, label, text
 from transformer_lite.widgets.frames import (
     Choice,
     Finding,
@@ -67,12 +59,11 @@ class LookUp:
 
     def __post_init__(self) -> None:
         shapes = [tuple(one.shape) for one in (self.query, self.key, self.value)]
-        asked, known = len(self.asking), len(self.answering)
-        width = shapes[0][-1:]
-        if shapes != [(asked, *width), (known, *width), (known, *width)]:
+        asked, answered, width = len(self.asking), len(self.answering), self.query.shape[-1:]
+        if shapes != [(asked, *width), (answered, *width), (answered, *width)]:
             raise ValueError(
-                "query, key and value must have one width and a row for each token that asks, "
-                f"{asked}, answers, {known}, and answers, {known}, but they are {shapes}"
+                f"query must have a row for each of {asked} tokens, key and value for each of "
+                f"{answered}, all of one width, but their shapes are {shapes}"
             )
 
     @property
@@ -91,6 +82,7 @@ class LookUp:
         return self.weights @ self.value
 
 
+# `Any`: a chapter's folder imports nothing that loads models.
 @torch.no_grad()
 def look_ups(translator: Any, text: str) -> dict[str, LookUp]:
     """What one head of a model makes of a sentence, in both forms.
@@ -105,7 +97,8 @@ def look_ups(translator: Any, text: str) -> dict[str, LookUp]:
     Raises:
         ValueError: as for `Translator.explain`.
     """
-    model, inputs = translator.model, {}
+    model = translator.model
+    inputs: dict[str, tuple[Tensor, ...]] = {}
     attentions = {
         "self": model.encoder.layers[0].self_attention,
         "cross": model.decoder.layers[1].cross_attention,
@@ -291,16 +284,16 @@ class _Drawing:
         numbers = [decimal(energy, 1) for energy in energies]
         unit = _ENERGY / self.scale.energy
         shown = self._bars(_ZERO, [unit * energy for energy in energies], QUERY)
-        return Frame(
-            f"energies: {self._spoken(numbers)}", shown + self._written(_ZERO - 18, numbers)
-        )
+        shown += self._written(_ZERO - 18, numbers)
+        return Frame(f"energies: {self._spoken(numbers)}", shown)
 
     def weights(self, place: int) -> Frame:
         """How the softmax shares out 1."""
         weights = self.look_up.weights[place].tolist()
         numbers = [decimal(weight, 2) for weight in weights]
         shown = self._bars(_WEIGHTS, [_WEIGHT * weight for weight in weights], OUTPUT)
-        return Frame(f"weights: {self._spoken(numbers)}", shown + self._written(_WEIGHTS, numbers))
+        shown += self._written(_WEIGHTS, numbers)
+        return Frame(f"weights: {self._spoken(numbers)}", shown)
 
     def output(self, place: int) -> Frame:
         """The part of each value that its weight takes, and their sum."""
@@ -360,7 +353,8 @@ def _strip(
     x: int, width: int, y: int, numbers: Sequence[float], largest: float
 ) -> list[tuple[Number, Number]]:
     """A vector as a skyline around the height y, with a cell for each of its components."""
-    cell, now, points = width / len(numbers), y, [(x, y)]
+    points: list[tuple[Number, Number]] = [(x, y)]
+    cell, now = width / len(numbers), y
     for place, number in enumerate(numbers):
         height = y - round(_TALLEST * number / largest)
         if height != now:
