@@ -165,7 +165,7 @@ def test_bars_are_as_long_as_energies_and_weights() -> None:
 
 
 def test_a_strip_has_a_step_for_each_component() -> None:
-    points = _strip(10, 40, 100, [1.0, -0.5, -0.5, 0.0], 1.0)
+    points = _strip(10, 40, 100, [2.0, -1.0, -1.0, 0.0], 2.0)
     up, down = [(10, 100), (10, 85), (20, 85), (20, 108)], [(40, 108), (40, 100), (50, 100)]
     assert points == [(10, 100), *up, *down, (50, 100), (10, 100)]
     assert _strip(10, 40, 100, [0.01, -0.02], 1.0) == []
