@@ -88,9 +88,9 @@ class PositionDials(FrameWidget):
         if not shift:
             return Finding("Without a shift all hands agree, and each dial adds 1: 6 in all.", NONE)
         return Finding(
-            f"At k = {shift} the hands of ω = {NAMES[furthest]} are furthest apart, after "
-            f"{turns[furthest]:.2f} turns. Move t: no angle between two hands changes, nor does "
-            f"the product, {decimal(product(shift), 2)}; which bits flip depends on t.",
+            f"At every t the hands of ω = {NAMES[furthest]} are furthest apart, after "
+            f"{turns[furthest]:.2f} turns, and the product is {decimal(product(shift), 2)}. Which "
+            "bits flip depends on t: move it.",
             f"ω = {NAMES[furthest]}",
         )
 
@@ -125,7 +125,7 @@ def _dials() -> Frame:
         for x in _COLUMNS
         for edge, colour in ((1.5, NEUTRAL), (0.5, CARD), (-17, NEUTRAL))
     ]
-    key = _name("wide: t", _MIDDLE - 3) + _name("thin: t+k", _MIDDLE + 15)
+    key = _name("wide t", _MIDDLE - 3) + _name("thin t+k", _MIDDLE + 15)
     return Frame(f"dials of ω = {', '.join(NAMES)}", _row("ω", 14, NAMES) + key + "".join(faces))
 
 
