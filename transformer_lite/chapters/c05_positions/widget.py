@@ -82,11 +82,11 @@ class PositionDials(FrameWidget):
 
     def finding(self, shift: int) -> Finding:
         """The dial whose hands are furthest apart, and the product: both the same for every t."""
+        if not shift:
+            return Finding("Without a shift all hands agree, and each dial adds 1: 6 in all.", NONE)
         turns = _all_turns(shift)
         apart = [abs(turn - round(turn)) for turn in turns]
         furthest = apart.index(max(apart))
-        if not shift:
-            return Finding("Without a shift all hands agree, and each dial adds 1: 6 in all.", NONE)
         return Finding(
             f"At every t the hands of ω = {NAMES[furthest]} are furthest apart, after "
             f"{turns[furthest]:.2f} turns, and the product is {decimal(product(shift), 2)}. Which "
@@ -121,9 +121,9 @@ def _row(name: str, y: Number, words: Sequence[str]) -> str:
 def _dials() -> Frame:
     """Frequencies, faces, and which hand is which."""
     faces = [
-        dot(x, _MIDDLE, _RADIUS + edge, colour)
+        dot(x, _MIDDLE, radius, colour)
         for x in _COLUMNS
-        for edge, colour in ((1.5, NEUTRAL), (0.5, CARD), (-17, NEUTRAL))
+        for radius, colour in ((_RADIUS + 1.5, NEUTRAL), (_RADIUS + 0.5, CARD), (3, NEUTRAL))
     ]
     key = _name("wide t", _MIDDLE - 3) + _name("thin t+k", _MIDDLE + 15)
     return Frame(f"dials of ω = {', '.join(NAMES)}", _row("ω", 14, NAMES) + key + "".join(faces))
@@ -184,10 +184,8 @@ def _profile() -> Frame:
         text(_LEFT - 8, _ZERO + 5, "0", "end", colour=QUIET),
         text(_LEFT - 8, _SIX + 5, str(DIALS), "end", colour=QUIET),
         *(
-            text(
-                _place(tick)[0], _ZERO + 32, f"{tick}" if tick else "k = 0", "middle", colour=QUIET
-            )
-            for tick in range(0, SHIFTS[-1] + 1, 4)
+            text(_place(shift)[0], _ZERO + 32, tick, "middle", colour=QUIET)
+            for shift, tick in zip(SHIFTS[::4], ("k = 0", "4", "8", "12", "16"), strict=True)
         ),
         line([*map(_place, SHIFTS)], INK, 1.5),
     ]
