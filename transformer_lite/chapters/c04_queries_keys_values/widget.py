@@ -36,7 +36,7 @@ _NAMES, _KEYS, _ZERO, _WEIGHTS, _VALUES = 5, 58, 152, 184, 243
 _KEY, _ENERGY, _WEIGHT, _VALUE = 64, 25, 44, 96
 _FAINT = "40"  # behind a colour: a quarter of its strength
 # From the top: the query, the first row, how high a row is, and how high the largest components.
-_QUERY, _TOP, _ROW, _TALLEST = 29, 60, 34, 15
+_QUERY, _TOP, _ROW, _TALLEST = 29, 58, 29, 13
 
 
 @dataclass(frozen=True)
@@ -167,9 +167,7 @@ class AttentionStep(FrameWidget):
             sentence=Menu("Sentence", sentences, sentences[0]),
             form=Choice("Attention", FORMS, "self"),
             query=Slider("The word that asks", range(1, longest + 1), 1),
-            prediction=Question(
-                "Predict: which word gets more than half of the weight?", (*words, NO_WORD)
-            ),
+            prediction=Question("Predict: who gets more than half?", (*words, NO_WORD)),
         )
         super().__init__(**state)
 
