@@ -36,7 +36,7 @@ _NAMES, _KEYS, _ZERO, _WEIGHTS, _VALUES = 5, 58, 152, 184, 243
 _KEY, _ENERGY, _WEIGHT, _VALUE = 64, 25, 44, 96
 _FAINT = "40"  # behind a colour: a quarter of its strength
 # From the top: the query, the first row, how high a row is, and how high the largest components.
-_QUERY, _TOP, _ROW, _TALLEST = 29, 58, 29, 13
+_QUERY, _TOP, _ROW, _TALLEST = 29, 60, 32, 15
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ _STEP, _MIDDLE, _RADIUS = 46, 46, 20
 _COLUMNS = [86 + _STEP * column for column in range(DIALS)]
 _TURNS, _HERE, _THERE, _FLIPS = 88, 116, 146, 170  # lines of words
 # The profile: its left and right end, products of 0 and 6, the height of its title.
-_LEFT, _RIGHT, _ZERO, _SIX, _TITLE = 30, 316, 306, 236, 210
+_LEFT, _RIGHT, _ZERO, _SIX, _TITLE = 30, 316, 298, 232, 206
 
 
 class PositionDials(FrameWidget):
