@@ -1,0 +1,1 @@
+"""What chapter 05, positions, brings with it."""
