@@ -37,7 +37,11 @@ RESULTS = CHAPTERS / "c05_positions" / "positions.json"
 
 @dataclass(frozen=True)
 class Setting:
-    """One run. "recurrence" is chapter 02's model, in which each state comes from the last."""
+    """One run.
+
+    "recurrence" is chapter 02's model, in which each state comes from the last; "large" and "small"
+    are the sinusoidal table times √D and divided by it.
+    """
 
     task: str
     positions: str
@@ -53,7 +57,16 @@ def settings() -> list[Setting]:
     runs = [Setting(task, kind, seed) for seed in (1, 2, 3) for task in tasks for kind in kinds]
     remedies = ("shifted", "rotary")
     runs += [Setting(task, kind, seed) for seed in (1, 2) for task in tasks for kind in remedies]
-    return runs + [Setting("reverse", "sinusoidal", seed, spread=1.0) for seed in (1, 2)]
+    for seed in (1, 2):
+        # Embeddings √D too large. Is it their ratio to the positions, or their size?
+        runs.append(Setting("reverse", "sinusoidal", seed, spread=1.0))
+        runs.append(Setting("reverse", "large", seed, spread=1.0))
+        runs.append(Setting("reverse", "small", seed))
+        # Is it what a setting names, or too little training?
+        runs.append(Setting("reverse", "shifted", seed, steps=3000))
+        runs.append(Setting("reverse", "sinusoidal", seed, spread=1.0, steps=3000))
+        runs.append(Setting("reverse", "sinusoidal", seed, steps=3000))
+    return runs
 
 
 class Table(nn.Module):
@@ -122,6 +135,8 @@ def transformer(positions: str, letters: int) -> Transformer:
         waves = torch.asin(waves.clamp(-1, 1)) * 2 / math.pi
     elif positions in ("none", "rotary"):
         waves = torch.zeros_like(waves)
+    elif positions in ("large", "small"):
+        waves = waves * WIDTH ** (0.5 if positions == "large" else -0.5)
     if positions != "learned":
         model.positions = Table(waves)
     if positions == "rotary":
