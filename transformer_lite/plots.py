@@ -78,9 +78,10 @@ def attention_map(
     ax.set_yticks(range(len(target_tokens)), [*map(label, target_tokens)], **as_text)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
+    ax.grid(False)
     if values.size <= MOST_CELLS_WITH_NUMBERS:
         for (row, column), value in _visible(values):
-            ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=8,
+            ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=9,
                     color="white" if value > 0.5 else "black")  # fmt: skip
     if title:
         ax.set_title(legible(title), fontfamily=families)

@@ -23,7 +23,8 @@ Reveal.addKeyBinding({ keyCode: 69, key: "E", description: "Version to print" },
 });
 
 // A control of a widget takes the keys, reveal.js then none: a clicker must go on all the same, and
-// Escape gives the keys back.
+// Escape or the next slide gives the keys back.
+Reveal.on("slidechanged", () => document.activeElement.blur());
 const KEYS = {
   PageDown: () => Reveal.next(),
   PageUp: () => Reveal.prev(),
