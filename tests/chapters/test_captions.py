@@ -1,7 +1,9 @@
-"""Captions that pages quote by number are those of the corpus."""
+"""Captions that pages quote are those of the corpus, word for word."""
 
+import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,16 @@ BOOK = Path(__file__).resolve().parents[2] / "book"
 @pytest.mark.skipif(not is_at_hand(), reason="the corpus is not at hand")
 @pytest.mark.parametrize("name", ["04-queries-keys-values", "05-positions"])
 def test_quoted_captions_are_in_the_corpus(name: str) -> None:
-    quoted = re.findall(r'^    (\d+): "(.+)",$', (BOOK / f"{name}.md").read_text(), re.MULTILINE)
-    assert len(quoted) >= 3
-    captions = data.load("multi30k").test
-    assert {number: captions[int(number)].source for number, _ in quoted} == dict(quoted)
+    page = (BOOK / f"{name}.md").read_text("utf-8")
+    quoted = _literal("CAPTIONS", page)
+    pairs = [data.load("multi30k").test[number] for number in quoted]
+    assert [pair.source for pair in pairs] == list(quoted.values())
+    if "PERSON = " in page:
+        assert [pair.target for pair in pairs] == _literal("PERSON", page)
+
+
+def _literal(name: str, page: str) -> Any:
+    """What a cell of the page calls `name`, written over several lines."""
+    found = re.search(rf"^{name} = (.+?^[]}}])$", page, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return ast.literal_eval(found[1])
