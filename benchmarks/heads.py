@@ -1,0 +1,67 @@
+"""Equal parameters, another number of heads: the stored runs of chapter 06.
+
+    python benchmarks/heads.py            # what is missing in the results file
+    python benchmarks/heads.py --list     # which runs there are
+
+The recipes `multi30k` and `pocket`, unchanged but for the heads; every run of one recipe reads the
+same batches. Each is a run folder under runs/benchmark, where it goes on if it was stopped. Results
+go to transformer_lite/chapters/c06_multi_head/heads.json.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stored import run_missing
+
+from transformer_lite import data, evaluation, runs
+from transformer_lite.data import encode_pairs
+from transformer_lite.results import CHAPTERS
+from transformer_lite.runs import checkpoint
+from transformer_lite.runs.recipe import Recipe
+
+RESULTS = CHAPTERS / "c06_multi_head" / "heads.json"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One run of a recipe with so many heads in every attention."""
+
+    recipe: str
+    heads: int
+    seed: int
+
+
+def settings() -> list[Setting]:
+    """All runs; `multi30k` with its own four heads is in multi30k.json."""
+    pocket = [Setting("pocket", heads, seed) for seed in (1, 2, 3) for heads in (1, 2, 4)]
+    return [*pocket, *(Setting("multi30k", 1, seed) for seed in (1, 2, 3))]
+
+
+def run(setting: Setting) -> dict[str, Any]:
+    """Train one, and translate the test sentences greedily."""
+    recipe = Recipe.load(setting.recipe)
+    recipe = replace(
+        recipe,
+        model=recipe.model | {"heads": setting.heads},
+        training=replace(recipe.training, seed=setting.seed),
+        machine=replace(recipe.machine, threads=1),
+    )
+    folder = Path("runs/benchmark") / f"{setting.recipe}-heads-{setting.heads}-{setting.seed}"
+    best = checkpoint.load(runs.train(recipe, folder, resume=runs.holds_run(folder)))
+    test = data.load(setting.recipe).test
+    if setting.recipe == "pocket":
+        test = test[:1000]
+    decoded = evaluation.decode_all(best.model, encode_pairs(test, best.source, best.target))
+    texts = [best.target.decode(one.tokens) for one in decoded]
+    references = [pair.target for pair in test]
+    return {
+        "parameters": sum(p.numel() for p in best.model.parameters()),
+        "exact_match": evaluation.exact_match(texts, references),
+        "bleu": round(evaluation.bleu(texts, references, lowercase=True).score, 2),
+        "translations": texts if setting.recipe == "multi30k" else None,
+    }
+
+
+if __name__ == "__main__":
+    run_missing(RESULTS, __doc__.splitlines()[0], settings(), run)
