@@ -249,8 +249,9 @@ def split_in_turn(x: Tensor, heads: int) -> Tensor:
 def multi_head_of_linear_layers(
     x: Tensor, y: Tensor, W_Q: Tensor, W_K: Tensor, W_V: Tensor, W_O: Tensor, heads: int
 ) -> Tensor:
-    q, k, v = F.linear(x, W_Q), F.linear(y, W_K), F.linear(y, W_V)
-    blends = F.scaled_dot_product_attention(*(split_by_view(z, heads) for z in (q, k, v)))
+    projections = F.linear(x, W_Q), F.linear(y, W_K), F.linear(y, W_V)
+    q, k, v = (split_by_view(z, heads) for z in projections)
+    blends = F.scaled_dot_product_attention(q, k, v)
     return F.linear(blends.transpose(1, 2).flatten(2), W_O)
 
 
@@ -275,7 +276,15 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     (
         "multi-head",
         multi_head_with(merge=lambda blends: blends.reshape(len(blends), blends.shape[2], -1)),
-        "view-for-transpose",
+        "not-transposed",
+    ),
+    (
+        "multi-head",
+        multi_head_with(
+            split=lambda z, heads: z.unflatten(-1, (heads, -1)),
+            merge=lambda blends: blends.flatten(2),
+        ),
+        "not-transposed",
     ),
     (
         "multi-head",

@@ -172,7 +172,8 @@ def _wrong_multi_head(
         for read, W in zip(reads, matrices, strict=True)
     )
     energies = queries @ keys.mT  # B H T S
-    energies /= {"K": queries.shape[-1], "D": d_model, "H": heads, "none": 1}[divisor] ** 0.5
+    width = queries.shape[-1]
+    energies /= {"K": width, "K²": width**2, "D": d_model, "H": heads, "none": 1}[divisor] ** 0.5
     if part == "words":  # a piece of y for each head, as `chunk` makes them
         owner = torch.arange(size) // -(-size // heads)
         energies = energies.masked_fill(owner != torch.arange(heads)[:, None, None], -torch.inf)
@@ -223,12 +224,13 @@ MULTI_HEAD = Exercise(
     _multi_head_cases,
     _wrong_multi_head,
     {
-        "scaled-by-other-width": [{"divisor": how} for how in ("D", "H", "none")],
+        "scaled-by-other-width": [{"divisor": how} for how in ("K²", "D", "H", "none")],
         "one-softmax-for-all": [{"summed": True}, {"summed": True, "divisor": "D"}, {"axis": 1}],
         "heads-added-up": [{"merge": how} for how in ("sum", "mean", "mean, repeated", "divided")],
-        "view-for-transpose": [
-            {"cut": cut, "merge": merge}
-            for cut, merge in [("right", "view"), ("view", "side by side"), ("view", "view")]
+        "not-transposed": [
+            {"merge": "view"},
+            *({"cut": cut, "merge": "view"} for cut in ("view", "T before H")),
+            {"cut": "view"},
         ],
         "output-left-out": [{"last": "none"}],
         "output-cut-wrongly": [{"last": "square"}, {"last": "columns"}],
