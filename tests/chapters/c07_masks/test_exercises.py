@@ -13,14 +13,16 @@ from transformer_lite.chapters.c07_masks.exercises import DECODER_MASK, REACH
 
 
 def test_under_the_decoder_mask_each_sentence_is_as_alone() -> None:
-    """Against torch's own causal attention, over the words of each sentence without padding."""
+    """Against torch's own causal attention over the words; padding asks all words, and no more."""
     lengths = torch.tensor([5, 2, 3])
     query, key, value = torch.randn(3, 3, 2, 5, 4)  # each B H T K
     batch = F.scaled_dot_product_attention(query, key, value, DECODER_MASK.reference(lengths, 5))
     for row, length in enumerate(lengths.tolist()):
-        q, k, v = (tensor[row, :, :length] for tensor in (query, key, value))
-        alone = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        torch.testing.assert_close(batch[row, :, :length], alone)
+        words, padding = query[row].tensor_split([length], dim=1)
+        k, v = key[row, :, :length], value[row, :, :length]
+        of_words = F.scaled_dot_product_attention(words, k, v, is_causal=True)
+        of_padding = F.scaled_dot_product_attention(padding, k, v)
+        torch.testing.assert_close(batch[row], torch.cat([of_words, of_padding], dim=1))
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
