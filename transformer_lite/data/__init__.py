@@ -16,6 +16,7 @@ from transformer_lite.data.corpus import (
     tokenizer_from_json,
 )
 from transformer_lite.data.describe import describe
+from transformer_lite.data.karate import KarateClub, karate_club
 from transformer_lite.data.pairs import Corpus, Pair
 from transformer_lite.data.subword import SubwordTokenizer
 from transformer_lite.data.vocabulary import (
@@ -41,6 +42,7 @@ __all__ = [
     "CharacterTokenizer",
     "Corpus",
     "Example",
+    "KarateClub",
     "Pair",
     "SubwordTokenizer",
     "Tokenizer",
@@ -50,6 +52,7 @@ __all__ = [
     "describe",
     "encode_pairs",
     "epoch_batches",
+    "karate_club",
     "load",
     "normalise",
     "padding_waste",
