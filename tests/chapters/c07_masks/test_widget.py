@@ -14,13 +14,7 @@ from loading import load
 from torch import Tensor
 from traitlets import TraitError
 
-from transformer_lite.chapters.c07_masks.widget import (
-    ANSWERS,
-    BECAUSE,
-    HEAD,
-    MaskPainter,
-    one_head,
-)
+from transformer_lite.chapters.c07_masks.widget import BECAUSE, HEAD, MaskPainter, one_head
 from transformer_lite.translator import Translator
 
 EXAMPLES = load("c07_masks", "widget_examples")
@@ -73,27 +67,28 @@ def test_weights_and_gradients_are_those_of_the_formula(seed: int) -> None:
     (tokens, x, attend), made = EXAMPLES.drawn(TOKENS, seed)
     rows = MaskPainter(tokens, x, attend, mask=(mask := random_mask(seed)))._now()
     weights, norms = by_hand(x, made, torch.tensor(mask))
-    for found, expected in (
+    for numbers, expected in (
         ([row.weights for row in rows], weights),
         ([row.gradients for row in rows], norms),
     ):
-        found = torch.tensor(found, dtype=x.dtype)
+        found = torch.tensor(numbers, dtype=x.dtype)
         torch.testing.assert_close(found, expected, rtol=0.0051, atol=1e-12)
         assert ((found == 0) == (expected.abs() < 1e-12)).all()
 
 
 def test_a_token_that_may_not_see_itself_depends_on_itself(painter: MaskPainter) -> None:
-    look = "It depends on itself all the same: its input makes its query."
+    told = "It depends on itself all the same: its input makes its query."
     others = [[t != u for u in range(6)] for t in range(6)]
     for mask, depends in ((others, True), (random_mask(0), False)):
         painter.mask, painter.row = mask, 1
         row = painter._now()[0]
         assert row.weights[0] == 0
-        assert (row.gradients[0] > 0, look in painter.finding()) == (depends, depends)
+        assert (row.gradients[0] > 0, told in painter.finding()) == (depends, depends)
+    assert told not in EXAMPLES.examples()["asking"].finding()  # where white sees itself
     assert painter.finding().startswith("she may attend to nothing: its weights and its output")
     alone = [[u == 1 for u in range(6)] for t in range(6)]  # the weight is 1 whatever she asks
     painter.mask = alone
-    assert painter._now()[0].gradients[0] == 0 and look not in painter.finding()
+    assert painter._now()[0].gradients[0] == 0 and told not in painter.finding()
 
 
 @pytest.mark.parametrize(("layers", "reach"), [(2, 2), (3, 3)], ids=["two layers", "three layers"])
@@ -215,7 +210,7 @@ def test_a_page_shows_what_python_has(show: Any) -> None:
             same_as(page, widget)
 
 
-def test_predict_once_then_paint_by_mouse(show: Any, painter: MaskPainter) -> None:
+def test_predict_once_then_paint_by_mouse(show: Any) -> None:
     widget = EXAMPLES.examples()["asking"]
     with show(widget) as page:
         same_as(page, widget)
@@ -226,11 +221,8 @@ def test_predict_once_then_paint_by_mouse(show: Any, painter: MaskPainter) -> No
         assert status.inner_text() == "Choose one of the answers first."
         page.get_by_label("its column", exact=True).check()
         reveal.click()
-        widget.mask, widget.ask = [[*row] for row in widget.mask], False
-        widget.mask = [
-            [may and (t, u) != (3, 1) for u, may in enumerate(row)]
-            for t, row in enumerate(widget.mask)
-        ]
+        widget.mask = [[u <= t and (t, u) != (3, 1) for u in range(6)] for t in range(6)]
+        widget.ask = False
         same_as(page, widget)
         verdict = f"✗ You predicted its column; it is its row. {BECAUSE}"
         assert status.inner_text().split("\n")[1] == verdict
@@ -253,7 +245,7 @@ def test_predict_once_then_paint_by_mouse(show: Any, painter: MaskPainter) -> No
         assert page.locator("input[type=radio]:checked").count() == 0
 
 
-def test_paint_by_finger(reader: Any, show: Any) -> None:
+def test_paint_by_finger(show: Any) -> None:
     widget = EXAMPLES.examples()["asking"]
     with show(widget) as page:
         cell = page.get_by_label("she may look at hat")
@@ -266,7 +258,7 @@ def test_paint_by_finger(reader: Any, show: Any) -> None:
 def test_predict_and_paint_by_keyboard(show: Any) -> None:
     widget = EXAMPLES.examples()["asking"]
     with show(widget) as page:
-        page.get_by_label(ANSWERS[1], exact=True).focus()
+        page.get_by_label("its row", exact=True).focus()
         page.keyboard.press("Space")
         page.keyboard.press("Enter")
         assert "✓ You predicted its row: right." in page.get_by_role("status").inner_text()
@@ -292,4 +284,7 @@ def test_paper_shows_the_mask_that_was_set(show: Any) -> None:
         widget.ask = False
         same_as(page, widget)
         page.evaluate("dispatchEvent(new Event('afterprint'))")
+        look_ahead = [u <= t for t in range(6) for u in range(6)]  # what the question is about
+        cells = page.locator(".mask input")
+        assert cells.evaluate_all("cells => cells.map((cell) => cell.checked)") == look_ahead
         assert page.get_by_role("button", name="Reveal").is_visible()
