@@ -39,7 +39,7 @@ def settings() -> list[Setting]:
 
 
 def run(setting: Setting) -> dict[str, Any]:
-    """Train one, and translate the test sentences greedily."""
+    """Train one, translate the test sentences greedily, and keep what chapter 06 shows."""
     recipe = Recipe.load(setting.recipe)
     recipe = replace(
         recipe,
@@ -55,12 +55,11 @@ def run(setting: Setting) -> dict[str, Any]:
     decoded = evaluation.decode_all(best.model, encode_pairs(test, best.source, best.target))
     texts = [best.target.decode(one.tokens) for one in decoded]
     references = [pair.target for pair in test]
-    return {
-        "parameters": sum(p.numel() for p in best.model.parameters()),
-        "exact_match": evaluation.exact_match(texts, references),
-        "bleu": round(evaluation.bleu(texts, references, lowercase=True).score, 2),
-        "translations": texts if setting.recipe == "multi30k" else None,
-    }
+    found = {"parameters": sum(p.numel() for p in best.model.parameters())}
+    if setting.recipe == "pocket":
+        return found | {"exact_match": evaluation.exact_match(texts, references)}
+    found["bleu"] = round(evaluation.bleu(texts, references, lowercase=True).score, 2)
+    return found | ({"translations": texts} if setting.seed == 1 else {})
 
 
 if __name__ == "__main__":
