@@ -27,7 +27,6 @@ from transformer_lite.widgets.drawing import (
 )
 from transformer_lite.widgets.frames import (
     WIDTH,
-    Choice,
     Finding,
     Frame,
     FrameWidget,
@@ -186,7 +185,7 @@ class HeadExplorer(FrameWidget):
         sentences = list(views)
         self.add_traits(
             sentence=Menu("Sentence", sentences, sentences[0]),
-            attention=Choice("Attention", [*ATTENTIONS], "cross 2"),
+            attention=Menu("Attention", [*ATTENTIONS], "cross 2"),
             head=Slider("Head", [*HEADS], 3),
         )
         super().__init__(**state)
