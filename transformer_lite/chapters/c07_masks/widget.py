@@ -115,7 +115,7 @@ class MaskPainter(StillWidget):
         before, after = (self._under(mask)[ROW - 1].weights for mask in self._asked)
         kept = [old for old, new in zip(before, after, strict=True) if new]
         listed = ", ".join(f"{old:.2f}" for old in kept)
-        self._grown = f"Before: {listed}; each × {1 / sum(kept):.1f}."
+        self._grown = f"Before: {listed}; each ×\u00a0{1 / sum(kept):.1f}."
         self._outlines = _outlines(before)
         asks, answers = self._names[ROW - 1], self._names[COLUMN - 1]
         legend = f"You also forbid {asks} to look at {answers} (?). Predict: which weights change?"
