@@ -3,10 +3,13 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pydata_sphinx_theme
 import pytest
 import torch
 from ipywidgets import Widget
@@ -20,6 +23,20 @@ from transformer_lite.translator import Translator
 EXAMPLES = load("c07_masks", "widget_examples")
 TOKENS = EXAMPLES.TOKENS
 HAT = "she wears a white hat"
+THEME = Path(pydata_sphinx_theme.__file__).parent.joinpath(
+    "theme", "pydata_sphinx_theme", "static", "styles", "pydata-sphinx-theme.css"
+)
+ASKED = [[u <= t and (t, u) != (3, 1) for u in range(6)] for t in range(6)]
+PADDED = "As if the last two were padding: nobody sees hat and <eos>."
+PREFIX = "The first three see each other, the rest look back."
+PRESETS: list[tuple[str, Callable[[int, int], bool], str]] = [
+    ("everything", lambda t, u: True, "Everybody sees everybody. 0"),
+    ("look-ahead", lambda t, u: u <= t, "Each word sees itself and those before it. 15"),
+    ("padding", lambda t, u: u < 4, f"{PADDED} 10"),
+    ("window", lambda t, u: abs(t - u) <= 1, "Each word sees itself and its neighbours. 20"),
+    ("prefix", lambda t, u: u < 3 or u <= t, f"{PREFIX} 12"),
+    ("empty row", lambda t, u: t != 3, "white sees nobody: its weights and its output are 0. 6"),
+]
 
 
 def random_mask(seed: int) -> list[list[bool]]:
@@ -65,7 +82,7 @@ def translator() -> Translator:
 @pytest.mark.parametrize("seed", range(4))
 def test_weights_and_gradients_are_those_of_the_formula(seed: int) -> None:
     (tokens, x, attend), made = EXAMPLES.drawn(TOKENS, seed)
-    rows = MaskPainter(tokens, x, attend, mask=(mask := random_mask(seed)))._now()
+    rows = MaskPainter(tokens, x, attend)._under(mask := random_mask(seed))
     weights, norms = by_hand(x, made, torch.tensor(mask))
     for numbers, expected in (
         ([row.weights for row in rows], weights),
@@ -76,54 +93,67 @@ def test_weights_and_gradients_are_those_of_the_formula(seed: int) -> None:
         assert ((found == 0) == (expected.abs() < 1e-12)).all()
 
 
-def test_a_token_that_may_not_see_itself_depends_on_itself(painter: MaskPainter) -> None:
-    told = "It depends on itself all the same: its input makes its query."
-    others = [[t != u for u in range(6)] for t in range(6)]
-    for mask, depends in ((others, True), (random_mask(0), False)):
-        painter.mask, painter.row = mask, 1
-        row = painter._now()[0]
-        assert row.weights[0] == 0
-        assert (row.gradients[0] > 0, told in painter.finding()) == (depends, depends)
-    assert told not in EXAMPLES.examples()["asking"].finding()  # where white sees itself
-    assert painter.finding().startswith("she may attend to nothing: its weights and its output")
-    alone = [[u == 1 for u in range(6)] for t in range(6)]  # the weight is 1 whatever she asks
-    painter.mask = alone
-    assert painter._now()[0].gradients[0] == 0 and told not in painter.finding()
+def test_a_token_that_may_not_see_itself_may_depend_on_itself(painter: MaskPainter) -> None:
+    alone = "It does not depend on itself: one key alone gets 1, whatever is asked."
+    rows: dict[str, tuple[list[int], bool, str]] = {
+        "wears": ([4], False, alone),
+        "a": ([], False, "a may attend to nothing: its weights and its output are 0."),
+        "white": ([0, 4], True, "It depends on itself all the same: its input makes its query."),
+    }
+    seen = [rows[name][0] if name in rows else [t] for t, name in enumerate(TOKENS)]
+    painter.mask = [[u in keys for u in range(6)] for keys in seen]
+    for name, (_, depends, told) in rows.items():
+        place = TOKENS.index(name)
+        painter.row = place + 1
+        assert (painter._under(painter.mask)[place].gradients[place] > 0) == depends
+        assert painter.finding().endswith(told)
+    painter.row = 1
+    assert painter.finding() == "she attends to she 1.00."  # it sees itself
 
 
-@pytest.mark.parametrize(("layers", "reach"), [(2, 2), (3, 3)], ids=["two layers", "three layers"])
-def test_a_window_reaches_further_with_every_layer(
-    painter: MaskPainter, layers: int, reach: int
-) -> None:
-    painter.mask, painter.layers, painter.row = painter.shown["presets"]["window"], layers, 1
-    near = [[float(abs(t - u) <= reach) for u in range(6)] for t in range(6)]
-    assert painter._links() == near
-    heard = ", ".join(TOKENS[: reach + 1])
-    assert painter.finding().endswith(f"After {layers} layers it hears from {heard}.")
+@pytest.mark.parametrize("layers", [2, 3])
+def test_a_window_reaches_further_with_every_layer(layers: int) -> None:
+    near = [[abs(t - u) <= 1 for u in range(6)] for t in range(6)]
+    widget = MaskPainter(*EXAMPLES.drawn(TOKENS)[0], mask=near, layers=layers, row=1)
+    assert widget._links() == [[float(abs(t - u) <= layers) for u in range(6)] for t in range(6)]
+    heard = ", ".join(TOKENS[: layers + 1])
+    assert widget.finding().endswith(f"After {layers} layers it hears from {heard}.")
 
 
 def test_the_residual_connection_is_a_path() -> None:
     nothing = [[False] * 6 for _ in range(6)]
     widget = MaskPainter(*EXAMPLES.drawn(TOKENS)[0], mask=nothing, layers=2)
     assert widget._links() == torch.eye(6).tolist()
+    assert widget.finding() == "After 2 layers 30 of 36 pairs have no path."
     widget.layers = 1
-    assert widget.finding().endswith("36 of 36 gradients are exactly 0.")
+    assert widget.finding() == "36 of 36 gradients are exactly 0."
 
 
 def test_presets_are_what_they_are_called(painter: MaskPainter) -> None:
-    allowed = {
-        name: {(t, u) for t, u in product(range(6), repeat=2) if mask[t][u]}
-        for name, mask in painter.shown["presets"].items()
-    }
-    every = set(product(range(6), repeat=2))
-    assert allowed == {
-        "everything": every,
-        "padding": {(t, u) for t, u in every if u < 4},
-        "look-ahead": {(t, u) for t, u in every if u <= t},
-        "window": {(t, u) for t, u in every if abs(t - u) <= 1},
-        "prefix": {(t, u) for t, u in every if u < 3 or u <= t},
-        "empty row": {(t, u) for t, u in every if t != 3},
-    }
+    painter.row = None
+    for (name, mask, _), (called, rule, says) in zip(
+        painter.shown["presets"], PRESETS, strict=True
+    ):
+        painter.mask = mask
+        assert (name, mask) == (called, [[rule(t, u) for u in range(6)] for t in range(6)])
+        assert painter.finding() == f"{says} of 36 gradients are exactly 0."
+
+
+def test_the_weights_before_stay_to_be_seen() -> None:
+    (tokens, x, attend), made = EXAMPLES.drawn(TOKENS, seed=8)
+    before = by_hand(x, made, torch.ones(6, 6).tril())[0][3]
+    kept = [f"{before[u]:.2f}" for u in (0, 2, 3)]
+    grown = f"Before: {', '.join(kept)}; each ×\u00a0{1 / (1 - before[1]):.1f}."
+    widget = MaskPainter(tokens, x, attend, mask=ASKED, row=4)
+    assert widget.finding().endswith(grown)
+    sides = [max(3, 19 * weight.sqrt().item()) for weight in before[:4]]
+    for u, (side, box) in enumerate(zip(sides, outlines(widget.still()), strict=True)):
+        place = [54 + 23 * u + (22 - side) / 2, 70 + 23 * 3 + (22 - side) / 2, side]
+        assert box == pytest.approx(place, abs=0.2)
+    widget.row = 3
+    assert grown not in widget.finding()
+    widget.mask, widget.row = [*ASKED[:5], [True, *5 * [False]]], 4
+    assert grown not in widget.finding() and outlines(widget.still()) == []
 
 
 def test_the_head_is_that_of_the_model(translator: Translator) -> None:
@@ -163,10 +193,10 @@ def test_impossible_values_are_refused(name: str, value: Any) -> None:
         EXAMPLES.examples()["asking"].set_trait(name, value)
 
 
-@pytest.mark.parametrize(("tokens", "rows"), [(3, 3), (7, 7), (6, 5)])
-def test_tokens_must_be_few_and_have_vectors(tokens: int, rows: int) -> None:
+@pytest.mark.parametrize(("tokens", "rows"), [(5, 5), (7, 7), (6, 5)])
+def test_tokens_must_be_six_and_have_vectors(tokens: int, rows: int) -> None:
     (names, _, attend), _ = EXAMPLES.drawn(tokens * ["a"])
-    with pytest.raises(ValueError, match="there must be 4 to 6 tokens and a row of x for each"):
+    with pytest.raises(ValueError, match="there must be 6 tokens and a row of x for each"):
         MaskPainter(names, torch.zeros(rows, 5), attend)
 
 
@@ -180,6 +210,16 @@ def squares(svg: str) -> list[tuple[str, list[float]]]:
     return [(fill, box) for fill, box in drawn if box[2] and fill != "#fff"]
 
 
+def outlines(svg: str) -> list[list[float]]:
+    """Left, top and side of each outline of a picture."""
+    paths = [part for part in ElementTree.fromstring(svg).iter() if part.tag.endswith("polyline")]
+    corners = [
+        [map(float, one.split(",")) for one in path.attrib["points"].split()] for path in paths
+    ]
+    boxes = [[sorted(numbers) for numbers in zip(*path, strict=True)] for path in corners]
+    return [[xs[0], ys[0], xs[-1] - xs[0]] for xs, ys in boxes]
+
+
 def same_as(page: Any, widget: MaskPainter) -> None:
     """Asserts that the page paints, draws and says what Python does."""
     may = [one for row in widget.mask for one in row]
@@ -190,6 +230,7 @@ def same_as(page: Any, widget: MaskPainter) -> None:
     )
     for (fill, box), (expected, place) in zip(squares(svg), squares(widget.still()), strict=True):
         assert (fill, box) == (expected, pytest.approx(place, abs=1e-3))
+    assert outlines(svg) == outlines(widget.still())
     spoken = page.locator(".pictures [role=img]")
     heard = spoken.evaluate_all("maps => maps.map((map) => map.ariaLabel)")
     assert "\n".join(heard) == widget.words()
@@ -198,21 +239,18 @@ def same_as(page: Any, widget: MaskPainter) -> None:
 
 
 def test_a_page_shows_what_python_has(show: Any) -> None:
+    head = EXAMPLES.drawn(TOKENS)[0]
     for seed in range(3):
-        widget = MaskPainter(
-            *EXAMPLES.drawn(TOKENS)[0],
-            mask=random_mask(seed),
-            row=seed + 1,
-            layers=seed + 1,
-            ask=False,
-        )
-        with show(widget) as page:
-            same_as(page, widget)
+        for row in (None, seed + 1):
+            mask = random_mask(seed)
+            widget = MaskPainter(*head, mask=mask, row=row, layers=seed + 1, ask=False)
+            with show(widget) as page:
+                same_as(page, widget)
 
 
-def test_predict_once_then_paint_by_mouse(show: Any) -> None:
+def test_predict_once_then_paint(show: Any) -> None:
     widget = EXAMPLES.examples()["asking"]
-    with show(widget) as page:
+    with show(widget, 360) as page:
         same_as(page, widget)
         status, reveal = page.get_by_role("status"), page.get_by_role("button", name="Reveal")
         asked = page.get_by_label("white may look at wears")
@@ -221,38 +259,26 @@ def test_predict_once_then_paint_by_mouse(show: Any) -> None:
         assert status.inner_text() == "Choose one of the answers first."
         page.get_by_label("its column", exact=True).check()
         reveal.click()
-        widget.mask = [[u <= t and (t, u) != (3, 1) for u in range(6)] for t in range(6)]
-        widget.ask = False
+        widget.mask, widget.row, widget.ask = ASKED, 4, False
         same_as(page, widget)
         verdict = f"✗ You predicted its column; it is its row. {BECAUSE}"
         assert status.inner_text().split("\n")[1] == verdict
+        box = status.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 800  # the answer is on the screen
         assert not reveal.is_visible()
 
+        page.get_by_role("button", name="hat", exact=True).click()
+        widget.row = 5
+        same_as(page, widget)
+        assert page.locator("[aria-pressed=true]").inner_text() == "hat"
         page.get_by_label("everything", exact=True).check()
-        first, last = (
-            page.get_by_label(f"{name} may look at hat", exact=True).bounding_box()
-            for name in ("she", "white")
-        )
-        page.mouse.move(first["x"] + 9, first["y"] + 9)
-        page.mouse.down()
-        page.mouse.move(last["x"] + 9, last["y"] + 9, steps=20)
-        page.mouse.up()
-        widget.mask, widget.row = [[u != 4 or t > 3 for u in range(6)] for t in range(6)], 4
+        widget.mask, widget.row = 6 * [6 * [True]], None
         same_as(page, widget)
-        page.get_by_label("she may look at hat").click()  # it switches back
-        widget.mask, widget.row = [[*6 * [True]], *widget.mask[1:]], 1
-        same_as(page, widget)
-        assert page.locator("input[type=radio]:checked").count() == 0
-
-
-def test_paint_by_finger(show: Any) -> None:
-    widget = EXAMPLES.examples()["asking"]
-    with show(widget) as page:
-        cell = page.get_by_label("she may look at hat")
-        cell.dispatch_event("pointerdown", {"pointerType": "touch", "buttons": 1})
-        assert not cell.is_checked()  # a finger may be about to scroll
-        cell.dispatch_event("click")
-        assert cell.is_checked()
+        for may in (False, True):
+            page.get_by_label("she may look at hat").click()
+            widget.mask, widget.row = [[*4 * [True], may, True], *5 * [6 * [True]]], 1
+            same_as(page, widget)
+        assert page.locator(".guess :checked").count() == 0
 
 
 def test_predict_and_paint_by_keyboard(show: Any) -> None:
@@ -262,19 +288,37 @@ def test_predict_and_paint_by_keyboard(show: Any) -> None:
         page.keyboard.press("Space")
         page.keyboard.press("Enter")
         assert "✓ You predicted its row: right." in page.get_by_role("status").inner_text()
-        named = "document.activeElement.ariaLabel"
-        assert page.evaluate(named) == "white may look at wears"
-        for key in ("ArrowUp", "ArrowRight", "ArrowRight", "Space", "Shift+Tab", "Tab"):
+        assert page.evaluate("document.activeElement.role") == "status"
+        page.get_by_label("white may look at wears").focus()
+        for key in ("ArrowUp", "ArrowRight", "ArrowRight", "Space"):
             page.keyboard.press(key)
-        assert page.evaluate(named) == "a may look at white"
+        focus = page.locator(":focus")
+        by_tab = page.locator(".mask [tabindex='0']")  # one of them
+        assert by_tab.get_attribute("aria-label") == "a may look at white"
         widget.mask = [
-            [(u <= t and (t, u) != (3, 1)) or (t, u) == (2, 3) for u in range(6)] for t in range(6)
+            [may or (t, u) == (2, 3) for u, may in enumerate(row)] for t, row in enumerate(ASKED)
         ]
         widget.row, widget.ask = 3, False
         same_as(page, widget)
-        for _ in range(9):  # nothing lies behind the edge
-            page.keyboard.press("ArrowRight")
-        assert page.evaluate(named) == "a may look at <eos>"
+        page.evaluate("addEventListener('keydown', () => (document.title = 'a slide is turned'))")
+        for key in ("ArrowRight", "ArrowLeft"):
+            for _ in range(9):  # nothing lies behind the edge
+                page.keyboard.press(key)
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Space")
+        assert focus.inner_text() == "white"
+        assert page.title() == "A widget"
+        widget.row = 4
+        same_as(page, widget)
+
+
+def test_names_lie_in_the_card_under_the_rules_of_the_theme(show: Any) -> None:
+    with show(EXAMPLES.examples()["asking"]) as page:
+        page.add_style_tag(path=THEME)
+        lefts = page.locator("fieldset:has(.mask) > legend, .mask > *").evaluate_all(
+            "parts => parts.map((part) => part.getBoundingClientRect().left)"
+        )
+        assert len(lefts) == 1 + 7 * 7 and min(lefts) == lefts[0]
 
 
 def test_paper_shows_the_mask_that_was_set(show: Any) -> None:

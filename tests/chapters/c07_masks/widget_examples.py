@@ -34,7 +34,7 @@ def examples() -> dict[str, MaskPainter]:
     """As a reader meets it first, as full as it gets, and with markup and long words for tokens."""
     head, _ = drawn(TOKENS)
     empty = [[t != 3 for _ in TOKENS] for t in range(6)]
-    words = [HOSTILE, 60 * "w", 60 * "w", HOSTILE]
+    words = [HOSTILE, 60 * "w", 60 * "w", HOSTILE, "a", "b"]
     return {
         "asking": MaskPainter(*head),
         "answered": MaskPainter(*head, mask=empty, ask=False, prediction="all weights"),

@@ -1,65 +1,49 @@
 // Shows what Python computed (widget.py): a row of each map depends on its own row of the mask, and
 // is looked up. Only the paths through several layers are computed here.
 
-// The mask: paint(t, u, may) is called for a cell, visit(t) when the focus enters a row.
-function makeGrid(names, paint, visit) {
-  const inputs = names.map((asks, t) =>
-    names.map((answers, u) => {
-      const name = `${asks} may look at ${answers}`;
-      const input = make("input", { type: "checkbox", "aria-label": name });
-      input.addEventListener("change", () => paint(t, u, input.checked));
+// The mask: paint(t, u) is called for a cell, choose(t) for the name of a row.
+function makeGrid(names, paint, choose) {
+  const rows = names.map((asks, t) => {
+    const name = make("button", { type: "button", class: "asks" }, asks);
+    name.addEventListener("click", () => choose(t));
+    const cells = names.map((answers, u) => {
+      const words = `${asks} may look at ${answers}`;
+      const input = make("input", { type: "checkbox", "aria-label": words });
+      input.addEventListener("change", () => paint(t, u));
       return input;
-    }),
-  );
-  const all = inputs.flat();
-  const place = (input) => {
-    const t = inputs.findIndex((row) => row.includes(input));
-    return [t, inputs[t].indexOf(input)];
-  };
-  const head = (name, kind) => make("span", { class: kind, "aria-hidden": "true" }, name);
-  const heads = names.map((name) => head(name, "row"));
-  const columns = ["", ...names].map((name) => head(name, "column"));
-  const rows = inputs.flatMap((row, t) => [heads[t], ...row]);
-  const look = { class: "mask", style: `--size: ${names.length}` };
-  const grid = make("div", look, ...columns, ...rows);
-
-  // The Tab key comes to one cell, and arrows go on from there.
-  const enter = (input) => all.forEach((other) => (other.tabIndex = other === input ? 0 : -1));
-  enter(all[0]);
-  grid.addEventListener("focusin", ({ target }) => {
-    enter(target);
-    visit(place(target)[0]);
+    });
+    return [name, ...cells];
   });
+  const heads = ["", ...names].map((name) =>
+    make("span", { class: "answers", "aria-hidden": "true" }, name),
+  );
+  const all = rows.flat();
+  const grid = make("div", { class: "mask" }, ...heads, ...all);
+
+  // The Tab key comes to one of them, and arrows go on from there.
+  const enter = (part) => all.forEach((other) => (other.tabIndex = other === part ? 0 : -1));
+  enter(all[0]);
+  grid.addEventListener("focusin", ({ target }) => enter(target));
   const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   grid.addEventListener("keydown", (event) => {
     if (!(event.key in steps)) return;
     event.preventDefault();
-    const [t, u] = place(event.target).map((at, axis) => at + steps[event.key][axis]);
-    inputs[t]?.[u]?.focus();
+    event.stopPropagation(); // a deck would turn a slide
+    const [at, width] = [all.indexOf(event.target), heads.length];
+    const [down, right] = steps[event.key];
+    rows[Math.floor(at / width) + down]?.[(at % width) + right]?.focus();
   });
-
-  // A mouse draws over cells and makes all like the first one; a finger taps, or scrolls the page.
-  let brush = null;
-  const stroke = ({ target, buttons }) => {
-    if (brush !== null && buttons === 1 && all.includes(target)) paint(...place(target), brush);
-  };
-  grid.addEventListener("pointerdown", (event) => {
-    const draws = event.pointerType === "mouse" && all.includes(event.target);
-    brush = draws ? !event.target.checked : null;
-    stroke(event);
-  });
-  grid.addEventListener("pointerover", stroke);
-  grid.addEventListener("pointerleave", () => (brush = null));
-  grid.addEventListener("click", (event) => {
-    if (brush !== null && event.detail) event.preventDefault(); // it is painted already
-  });
+  const legend = make("legend", {}, "Rows ask, columns answer. Choose a cell or a name.");
   return {
-    element: make("fieldset", {}, make("legend", {}, "Each row asks; each column answers"), grid),
-    focus: (t, u) => inputs[t][u].focus(),
+    element: make("fieldset", {}, legend, grid),
     show(mask, row, asked) {
-      inputs.forEach((cells, t) => cells.forEach((input, u) => (input.checked = mask[t][u])));
-      all.forEach((input) => input.classList.toggle("asked", String(place(input)) === asked));
-      heads.forEach((one, t) => one.classList.toggle("chosen", t === row));
+      rows.forEach(([name, ...cells], t) => {
+        name.setAttribute("aria-pressed", t === row);
+        cells.forEach((input, u) => {
+          input.checked = mask[t][u];
+          input.classList.toggle("asked", String([t, u]) === asked);
+        });
+      });
     },
   };
 }
@@ -91,25 +75,29 @@ function makeMap(size, { step, ends, top }, left, fills, colour) {
 
 function render({ model, el }) {
   const shown = model.get("shown");
-  const { names, presets, question, because, asked, picture, titles, cells, colours } = shown;
+  const { names, presets, question, because, asked, cells, colours } = shown;
+  const { titles, note } = shown.layers;
+  const [viewBox, drawn, before] = shown.picture;
   const numbers = (table) => table.split(" ").map(Number);
   const [weights, gradients] = [numbers(shown.weights), numbers(shown.gradients)];
   const [told, size] = [shown.told.split("\n"), names.length];
   let printing = false; // nobody can reveal anything on paper
   const asking = () => model.get("ask") && !printing;
-  const now = () => (asking() ? presets["look-ahead"] : model.get("mask"));
+  const now = () => (asking() ? asked.masks[0] : model.get("mask"));
   // Whoever paints is not asked any more.
   const choose = (values) =>
     change(model, { mask: now(), ...values, ask: false, prediction: null });
-  const painted = (mask, t, u, may) =>
-    mask.map((row, asks) => row.map((old, answers) => (asks === t && answers === u ? may : old)));
+  const toggled = (t, u) =>
+    now().map((row, asks) => row.map((may, answers) => may !== (asks === t && answers === u)));
 
-  const preset = makeChoice("Mask", Object.keys(presets), (name) =>
-    choose({ mask: presets[name], row: asked[0] + 1 }),
+  const preset = makeChoice(
+    "Mask",
+    presets.map(([name]) => name),
+    (chosen) => choose({ mask: presets.find(([name]) => name === chosen)[1], row: null }),
   );
   const grid = makeGrid(
     names,
-    (t, u, may) => choose({ mask: painted(now(), t, u, may), row: t + 1 }),
+    (t, u) => choose({ mask: toggled(t, u), row: t + 1 }),
     (t) => change(model, { row: t + 1 }),
   );
   const slider = makeSlider("Layers", [1, 2, 3], (layers) => choose({ layers }));
@@ -117,20 +105,22 @@ function render({ model, el }) {
     makeMap(size, cells, left, colours.cells, colours.squares[place]),
   );
   const axes = makeSvg("g");
-  axes.innerHTML = picture.axes; // made by drawing.py, which escapes what others wrote
+  axes.innerHTML = drawn; // made by drawing.py, which escapes what others wrote
   const title = makeSvg("text", { x: cells.lefts[1], y: 12, "font-weight": 600 });
-  const view = { viewBox: `0 0 ${picture.width} ${picture.height}` };
-  const svg = makeSvg("svg", view, axes, title, ...maps.map((map) => map.element));
+  const outlines = makeSvg("g");
+  const drawings = [axes, title, ...maps.map((map) => map.element), outlines];
   const guess = makeChoice(question.legend, question.values, (prediction) =>
     change(model, { prediction }),
   );
   const button = make("button", { type: "button" }, "Reveal");
   const guessing = make("div", { class: "guess" }, guess.element, button);
   const result = makeResult();
+  result.element.tabIndex = -1;
   const ask = makeAsk((value) => change(model, { ask: value, layers: 1, prediction: null }));
+  const depth = make("div", {}, slider.element, make("p", { class: "quiet" }, note));
   const parts = [
-    make("div", { class: "settings" }, preset.element, grid.element, slider.element),
-    make("div", { class: "pictures" }, svg),
+    make("div", { class: "settings" }, preset.element, grid.element, depth),
+    make("div", { class: "pictures" }, makeSvg("svg", { viewBox }, ...drawings)),
     make("div", { class: "outcome" }, guessing, result.element, ask.element),
   ];
   el.append(makeCard(shown.heading, make("div", { class: "painter" }, ...parts)));
@@ -141,14 +131,14 @@ function render({ model, el }) {
       guess.element.querySelector("input").focus();
       return;
     }
-    change(model, { mask: painted(now(), ...asked, false), ask: false });
-    grid.focus(...asked);
+    change(model, { mask: asked.masks[1], row: asked.cell[0] + 1, ask: false });
+    queueMicrotask(() => result.element.focus()); // when it is drawn
   }
   button.addEventListener("click", reveal);
   guess.whenEntered(reveal);
 
   function draw() {
-    const [mask, layers, row] = [now(), model.get("layers"), model.get("row") - 1];
+    const [mask, layers, row] = [now(), model.get("layers"), model.get("row")];
     // Masks of a row are counted as binary numbers; each has a place for each token that asks.
     const places = mask.map((may, t) => may.reduce((code, one) => 2 * code + one, 0) * size + t);
     const look = (table) => places.map((at) => table.slice(at * size, (at + 1) * size));
@@ -163,17 +153,30 @@ function render({ model, el }) {
     maps[0].show(mask, look(weights), 1, places.map((at) => told[at]).join("\n"));
     maps[1].show(mask, links, largest, `${titles[layers - 1]} not 0: ${linked}`);
     title.textContent = titles[layers - 1];
-    preset.show(Object.keys(presets).find((name) => String(presets[name]) === String(mask)));
-    grid.show(mask, row, asking() && String(asked));
+    const same = (other) => String(other) === String(mask);
+    const [name, , does] = presets.find((one) => same(one[1])) ?? [];
+    const revealed = same(asked.masks[1]);
+    outlines.innerHTML = revealed ? before : "";
+    preset.show(name);
+    grid.show(mask, row - 1, asking() && String(asked.cell));
     slider.show(layers);
     const prediction = model.get("prediction");
     guess.show(prediction);
     ask.show(asking());
     guessing.hidden = !asking();
-    const zeros = links.flat().filter((number) => number === 0).length;
-    const one = `${zeros} of ${size ** 2} gradients are exactly 0.`;
-    const several = `After ${layers} layers it hears from ${listed[row]}.`;
-    const finding = `${told[places[row]]} ${layers > 1 ? several : one}`;
+    const zeros = `${links.flat().filter((number) => !number).length} of ${size ** 2}`;
+    const after = `After ${layers} layers`;
+    const whole =
+      layers > 1 ? `${after} ${zeros} pairs have no path.` : `${zeros} gradients are exactly 0.`;
+    const found =
+      row === null
+        ? [does, whole]
+        : [
+            told[places[row - 1]],
+            revealed && row - 1 === asked.cell[0] && asked.grown,
+            layers > 1 && `${after} it hears from ${listed[row - 1]}.`,
+          ];
+    const finding = found.filter(Boolean).join(" ");
     const right = prediction === question.right;
     const judged = right ? [": right.", "✓"] : [`; it is ${question.right}.`, "✗"];
     const verdict = `${judged[1]} You predicted ${prediction}${judged[0]}`;
