@@ -166,7 +166,7 @@ class _Map:
 
     def written(self) -> Frame:
         """The translation with all heads."""
-        tag = text(WIDTH, _ALL, "all heads", "end", colour=QUIET)
+        tag = text(WIDTH - 2, _ALL, "all heads", "end", colour=QUIET)
         words, svg = _sentence(self.view.translation, _ALL)
         return Frame(f"all heads: {words}", tag + svg)
 
@@ -212,7 +212,7 @@ def _covered(head: int | str) -> Frame:
 
 def _uncovered(head: int | str) -> Frame:
     words = "all off" if head == ALL else f"without {head}"
-    return Frame(f"without {_name(head)}:", text(WIDTH, _WITHOUT, words, "end", colour=QUIET))
+    return Frame(f"without {_name(head)}:", text(WIDTH - 2, _WITHOUT, words, "end", colour=QUIET))
 
 
 def _placed(words: Sequence[Word]) -> list[tuple[int, str]]:
