@@ -70,8 +70,9 @@ def test_the_model_is_the_same_after_an_error(translator: Translator) -> None:
 
 
 def test_each_attention_has_a_name(translator: Translator) -> None:
-    encoder, decoder = translator.model.encoder.layers, translator.model.decoder.layers
-    assert attentions(translator.model) == {
+    model: Any = translator.model
+    encoder, decoder = model.encoder.layers, model.decoder.layers
+    assert attentions(model) == {
         "encoder 1": encoder[0].self_attention,
         "encoder 2": encoder[1].self_attention,
         "decoder 1": decoder[0].self_attention,

@@ -38,9 +38,9 @@ def examples() -> dict[str, HeadExplorer]:
         PICTURE: drawn(PICTURE_TOKENS, KOREAN, [KOREAN, SHORT, KOREAN, KOREAN, 2 * TO_FRIEND]),
     }
     words = [HOSTILE, 60 * "w", HOSTILE, 60 * "w"]
-    long = [Word(HOSTILE, HOSTILE), *[Word(60 * "w", "wear")] * 9]
+    long = [Word(one, "wears") for one in words]
     return {
         "asking": HeadExplorer(views),
         "answered": HeadExplorer(views, head="all", prediction="same", ask=False),
-        "hostile": HeadExplorer({HOSTILE: drawn(words, long, [long] * 5)}, ask=False),
+        "hostile": HeadExplorer({HOSTILE: drawn(words, long, [5 * long] * 5)}, ask=False),
     }

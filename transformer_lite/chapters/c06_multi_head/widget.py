@@ -29,7 +29,7 @@ ALL = "all"
 HEADS = (1, 2, 3, 4, ALL)
 SAME, OTHER = "same", "other"
 # In letters: what a row, a column, a token of a translation and its English have room for.
-_MOST_ASKING, _MOST_ANSWERING, _MOST_WRITTEN, _MOST_ENGLISH = 13, 7, 6, 40
+_MOST_ASKING, _MOST_ANSWERING, _MOST_WRITTEN, _MOST_ENGLISH = 13, 7, 6, 39
 # In pixels. The map: its left edge and top, extent, and largest cells.
 _LEFT, _TOP, _ACROSS, _DOWN, _CELL, _AIR = 124, 66, 200, 160, 20, 2
 # The two translations: their baselines, that of the English below each, and the pitch of Hangul.
