@@ -5,42 +5,42 @@ from collections.abc import Sequence
 import torch
 from widget_fixtures import HOSTILE
 
-from transformer_lite.chapters.c06_multi_head.widget import ATTENTIONS, HeadExplorer, HeadView
+from transformer_lite.chapters.c06_multi_head.ablation import SHOWN, HeadView, Word
+from transformer_lite.chapters.c06_multi_head.widget import HeadExplorer
 
 HAT = "she wears a white hat"
 HAT_TOKENS = [*HAT.split(), "<eos>"]
 PICTURE = "they give my picture to my friend"
 PICTURE_TOKENS = [*PICTURE.split(), "<eos>"]
-THEY, TOPIC, MY, SEND = "그들 geudeul “they”", "은 eun “topic”", "제 je “my”", "줘요 jwoyo “give”"
-FRIEND, TO, OBJECT = "친구 chingu “friend”", "에게 ege “to”", "을 eul “object”"
-DRAWING = "그림 geurim “picture”"
-KOREAN = [THEY, TOPIC, MY, FRIEND, TO, MY, DRAWING, OBJECT, SEND]
-SHORT = [THEY, TOPIC, MY, DRAWING, OBJECT, SEND]
+THEY, TOPIC, MY = Word("그들", "they"), Word("은", "topic"), Word("제", "my")
+TO_FRIEND = [MY, Word("친구", "friend"), Word("에게", "to")]
+PICTURE_GIVEN = [MY, Word("그림", "picture"), Word("을", "object"), Word("줘요", "give")]
+KOREAN = [THEY, TOPIC, *TO_FRIEND, *PICTURE_GIVEN]
+SHORT = [THEY, TOPIC, *PICTURE_GIVEN]
 
 
 def drawn(
-    answering: Sequence[str], written: Sequence[str], without: Sequence[Sequence[str]]
+    answering: Sequence[str], written: Sequence[Word], without: Sequence[Sequence[Word]]
 ) -> dict[str, HeadView]:
-    """Four random maps of each attention, sharp ones; without a head all of them write the same."""
+    """Random maps of each attention, sharp ones, one fewer than translations without a head."""
     views, generator = {}, torch.Generator().manual_seed(0)
-    for name in ATTENTIONS:
-        asking = answering if name.startswith("encoder") else [*written, "<eos>"]
-        energies = torch.randn(4, len(asking), len(answering), generator=generator)
+    for name in SHOWN:
+        asking = answering if name.startswith("encoder") else [*map(" ".join, written), "<eos>"]
+        energies = torch.randn(len(without) - 1, len(asking), len(answering), generator=generator)
         views[name] = HeadView(asking, answering, (3 * energies).softmax(-1), written, without)
     return views
 
 
 def examples() -> dict[str, HeadExplorer]:
     """As a reader meets it first, as full as it gets, and with markup and long words for tokens."""
-    twice = [*KOREAN[:3], *KOREAN[2:8], SEND]
     views = {
-        HAT: drawn(HAT_TOKENS, KOREAN[:6], [KOREAN[:6]] * 4),
-        PICTURE: drawn(PICTURE_TOKENS, KOREAN, [KOREAN, KOREAN, SHORT, twice]),
+        HAT: drawn(HAT_TOKENS, KOREAN[:6], [KOREAN[:6]] * 5),
+        PICTURE: drawn(PICTURE_TOKENS, KOREAN, [KOREAN, SHORT, KOREAN, KOREAN, 2 * TO_FRIEND]),
     }
-    full = {"sentence": PICTURE, "head": 3, "prediction": "same", "ask": False}
     words = [HOSTILE, 60 * "w", HOSTILE, 60 * "w"]
+    long = [Word(one, "wears") for one in words]
     return {
         "asking": HeadExplorer(views),
-        "answered": HeadExplorer(views, **full),
-        "hostile": HeadExplorer({HOSTILE: drawn(words, words, [5 * words] * 4)}, ask=False),
+        "answered": HeadExplorer(views, head="all", prediction="same", ask=False),
+        "hostile": HeadExplorer({HOSTILE: drawn(words, long, [5 * long] * 5)}, ask=False),
     }

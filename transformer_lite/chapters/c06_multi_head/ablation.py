@@ -43,7 +43,10 @@ def attentions(model: Any) -> dict[str, MultiHeadAttention]:
 
 
 @contextmanager
-def heads_off(attention: MultiHeadAttention, *heads: int) -> Iterator[None]:
+def heads_off(
+    attention: MultiHeadAttention,
+    *heads: int,
+) -> Iterator[None]:
     """Switch heads off for a while: W_O reads nothing of them.
 
     They are counted from 0.

@@ -29,7 +29,7 @@ ALL = "all"
 HEADS = (1, 2, 3, 4, ALL)
 SAME, OTHER = "same", "other"
 # In letters: what a row, a column, a token of a translation and its English have room for.
-_MOST_ASKING, _MOST_ANSWERING, _MOST_WRITTEN, _MOST_ENGLISH = 13, 7, 6, 40
+_MOST_ASKING, _MOST_ANSWERING, _MOST_WRITTEN, _MOST_ENGLISH = 13, 7, 6, 39
 # In pixels. The map: its left edge and top, extent, and largest cells.
 _LEFT, _TOP, _ACROSS, _DOWN, _CELL, _AIR = 124, 66, 200, 160, 20, 2
 # The two translations: their baselines, that of the English below each, and the pitch of Hangul.
@@ -166,7 +166,7 @@ class _Map:
 
     def written(self) -> Frame:
         """The translation with all heads."""
-        tag = text(WIDTH, _ALL, "all heads", "end", colour=QUIET)
+        tag = text(WIDTH - 2, _ALL, "all heads", "end", colour=QUIET)
         words, svg = _sentence(self.view.translation, _ALL)
         return Frame(f"all heads: {words}", tag + svg)
 
@@ -212,7 +212,7 @@ def _covered(head: int | str) -> Frame:
 
 def _uncovered(head: int | str) -> Frame:
     words = "all off" if head == ALL else f"without {head}"
-    return Frame(f"without {_name(head)}:", text(WIDTH, _WITHOUT, words, "end", colour=QUIET))
+    return Frame(f"without {_name(head)}:", text(WIDTH - 2, _WITHOUT, words, "end", colour=QUIET))
 
 
 def _placed(words: Sequence[Word]) -> list[tuple[int, str]]:
