@@ -19,9 +19,10 @@ BOOK = Path(__file__).resolve().parents[2] / "book"
 )
 def test_quoted_captions_are_in_the_corpus(name: str) -> None:
     page = (BOOK / f"{name}.md").read_text("utf-8")
-    quoted = _literal("CAPTIONS", page)
-    pairs = [data.load("multi30k").test[number] for number in quoted]
-    assert [pair.source for pair in pairs] == list(quoted.values())
+    for one in re.findall(r"^(\w+) = \{  # of the test set", page, re.MULTILINE):
+        quoted = _literal(one, page)
+        pairs = [data.load("multi30k").test[number] for number in quoted]
+        assert [pair.source for pair in pairs] == list(quoted.values())
     if "PERSON = " in page:
         assert [pair.target for pair in pairs] == _literal("PERSON", page)
 
