@@ -1,0 +1,238 @@
+"""Answers to the exercises of chapter 08, right and wrong, as readers would write them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from transformer_lite.transformer import Encoder, TransformerConfig
+
+Map = Callable[[Tensor], Tensor]
+
+
+def layer_norm_by_var(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    mean = x.mean(dim=-1, keepdim=True)
+    variance = x.var(dim=-1, correction=0, keepdim=True)
+    return gain * (x - mean) / torch.sqrt(variance + epsilon) + bias
+
+
+def layer_norm_by_squares(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    centred = x - x.mean(2)[..., None]
+    spread = (centred.square().mean(-1, keepdim=True) + epsilon).rsqrt()
+    return centred * spread * gain + bias
+
+
+def layer_norm_by_einsum(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    centred = x - torch.einsum("btd->bt", x).unsqueeze(-1) / x.shape[-1]
+    variance = torch.einsum("btd,btd->bt", centred, centred) / x.shape[-1]
+    return torch.einsum("btd,bt,d->btd", centred, (variance + epsilon) ** -0.5, gain) + bias
+
+
+def layer_norm_by_torch(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], gain, bias, epsilon)
+
+
+def residual_by_expression(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    return x + sublayer(norm(x)) if order == "pre" else norm(x + sublayer(x))
+
+
+def residual_by_entry(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    entry = norm(x) if order == "pre" else x
+    total = sublayer(entry) + x
+    return total if order == "pre" else norm(total)
+
+
+def residual_by_match(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    match order:
+        case "post":
+            return norm(torch.add(x, sublayer(x)))
+        case _:
+            return x.clone().add_(sublayer(norm(x)))
+
+
+def parameters_by_formula(d_model: int, d_ff: int, layers: int) -> int:
+    return layers * (4 * d_model**2 + 2 * d_model * d_ff + 9 * d_model + d_ff)
+
+
+def parameters_by_list(d_model: int, d_ff: int, layers: int) -> int:
+    maps = 4 * [(d_model, d_model)] + [(d_model, d_ff), (d_ff, d_model)]
+    linear = sum(rows * columns + columns for rows, columns in maps)
+    total = 0
+    for _ in range(layers):
+        total += linear + 4 * d_model
+    return total
+
+
+def counted(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def parameters_by_torch(d_model: int, d_ff: int, layers: int) -> int:
+    return layers * counted(nn.TransformerEncoderLayer(d_model, 2, d_ff))
+
+
+def parameters_by_package(d_model: int, d_ff: int, layers: int) -> int:
+    config = TransformerConfig(
+        9, 9, d_model=d_model, heads=2, d_ff=d_ff, layers=layers, norm="post"
+    )
+    return counted(Encoder(config))
+
+
+RIGHT: dict[str, list[Callable[..., Any]]] = {
+    "layer-norm": [
+        layer_norm_by_var,
+        layer_norm_by_squares,
+        layer_norm_by_einsum,
+        layer_norm_by_torch,
+    ],
+    "residual": [residual_by_expression, residual_by_entry, residual_by_match],
+    "encoder-parameters": [
+        parameters_by_formula,
+        parameters_by_list,
+        parameters_by_torch,
+        parameters_by_package,
+    ],
+}
+
+# ---- Mistakes as readers write them
+
+
+def layer_norm_by_std(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    """As it stands in many programs."""
+    mean, std = x.mean(-1, keepdim=True), x.std(-1, keepdim=True)
+    return gain * (x - mean) / (std + epsilon) + bias
+
+
+def column_norm_by_std(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return gain * (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + epsilon) + bias
+
+
+def layer_norm_of_sentence(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return F.layer_norm(x, x.shape[1:], None, None, epsilon) * gain + bias
+
+
+def batch_norm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    running = None, None
+    return F.batch_norm(x.mT, *running, gain, bias, training=True, eps=epsilon).mT
+
+
+def layer_norm_of_stretched(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return F.layer_norm(x * gain + bias, gain.shape, eps=epsilon)
+
+
+def root_mean_square(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return x / (x.square().mean(-1, keepdim=True) + epsilon).sqrt() * gain + bias
+
+
+def layer_norm_without_root(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    mean, variance = x.mean(-1, keepdim=True), x.var(-1, correction=0, keepdim=True)
+    return (x - mean) / (variance + epsilon) * gain + bias
+
+
+def layer_norm_without_epsilon(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return layer_norm_by_squares(x, gain, bias, 0.0)
+
+
+def residual_in_place_of_x(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    if order == "pre":
+        x = norm(x)
+    x = x + sublayer(x)
+    return norm(x) if order == "post" else x
+
+
+def residual_always_before(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    total = x + sublayer(norm(x))
+    return norm(total) if order == "post" else total
+
+
+def without_x(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    return sublayer(norm(x)) if order == "pre" else norm(sublayer(x))
+
+
+def parameters_of_one_list(d_model: int, d_ff: int, layers: int) -> int:
+    layer = nn.TransformerEncoderLayer(d_model, 2, d_ff)
+    return counted(nn.ModuleList([layer] * layers))
+
+
+def parameters_of_pre_norm(d_model: int, d_ff: int, layers: int) -> int:
+    config = TransformerConfig(9, 9, d_model=d_model, heads=2, d_ff=d_ff, layers=layers)
+    return counted(Encoder(config))
+
+
+# ---- Symptoms: wrong in a way that no row computes
+
+
+def layer_norm_of_batch(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return layer_norm_by_squares(x, gain, bias, epsilon) - x.mean((0, 2), keepdim=True)
+
+
+def residual_twice(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    return residual_by_entry(x, lambda y: sublayer(sublayer(y)), norm, order)
+
+
+def residual_of_parts(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
+    return norm(x) + norm(sublayer(x)) if order == "post" else x + sublayer(norm(x))
+
+
+NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
+    ("layer-norm", layer_norm_by_std, "divided-by-one-less"),
+    ("layer-norm", layer_norm_of_sentence, "tokens-together"),
+    ("layer-norm", batch_norm, "along-columns"),
+    ("layer-norm", layer_norm_without_epsilon, "not-finite"),
+    ("layer-norm", layer_norm_of_stretched, "gain-in-front"),
+    ("residual", residual_in_place_of_x, "x-normalised"),
+    ("residual", residual_always_before, "normalised-twice"),
+    ("residual", lambda x, f, norm, order: norm(x + f(x)), "order-ignored"),
+    ("residual", lambda x, f, norm, order: x + norm(f(x)), "result-normalised"),
+    ("residual", without_x, "residual-lost"),
+    ("encoder-parameters", parameters_of_one_list, "layers-not-counted"),
+    ("encoder-parameters", parameters_of_pre_norm, "normalisation-behind-the-stack"),
+    (
+        "encoder-parameters",
+        lambda d, f, n: n * (4 * d * d + 2 * d * f + 4 * d),
+        "biases-forgotten",
+    ),
+    (
+        "encoder-parameters",
+        lambda d, f, n: parameters_by_formula(d, f, n) - n * 4 * d,  # without normalisations
+        "biases-forgotten",
+    ),
+    ("layer-norm", layer_norm_of_batch, "depends-on-batch-mates"),
+    ("layer-norm", column_norm_by_std, "reads-other-tokens"),
+    ("layer-norm", root_mean_square, "mean-kept"),
+    ("layer-norm", layer_norm_without_root, "size-kept"),
+    ("layer-norm", lambda *case: 2 * layer_norm_by_var(*case), None),
+    ("residual", lambda x, f, norm, order: x + f(x), "never-normalised"),
+    ("residual", residual_twice, "not-the-sum"),
+    ("residual", residual_of_parts, None),
+    (
+        "encoder-parameters",
+        lambda d, f, n: parameters_by_formula(d, f, n) + 100 * d,
+        "not-in-proportion",
+    ),
+    (
+        "encoder-parameters",
+        lambda d, f, n: parameters_by_formula(d, f, n) + n * f,
+        "feed-forward-miscounted",
+    ),
+    ("encoder-parameters", lambda d, f, n: parameters_by_formula(d, f, n) + n * d, None),
+]
+
+# ---- Mutants of the references: which names take each other's place, what changes nothing
+
+NAMES = {
+    "gain": "bias",
+    "bias": "gain",
+    "mean": "variance",
+    "variance": "mean",
+    "token": "mean",
+    "sublayer": "norm",
+    "norm": "sublayer",
+    "pre": "post",
+    "d_model": "d_ff",
+    "d_ff": "d_model",
+}
+
+EQUIVALENT: list[tuple[str, str]] = []
