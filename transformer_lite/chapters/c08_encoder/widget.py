@@ -1,0 +1,217 @@
+"""Chapter 08: how large the signal is that climbs a stack, and the gradient that comes back."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from transformer_lite.palette import ENCODER, NEUTRAL
+from transformer_lite.transformer import EncoderLayer, TransformerConfig, initialise
+from transformer_lite.widgets.drawing import INK, QUIET, Number, area, halo, line, text
+from transformer_lite.widgets.frames import (
+    Choice,
+    Finding,
+    Frame,
+    FrameWidget,
+    Layer,
+    Picture,
+    Question,
+    Slider,
+)
+
+Norm = Literal["none", "post", "pre"]
+Residual = Literal["with", "without"]
+DEPTHS = range(1, 13)
+TOKENS, WIDTH_OF_TOKEN = 10, 64
+CONFIG = TransformerConfig(1, 1, d_model=WIDTH_OF_TOKEN, heads=4, d_ff=128, dropout=0.0)
+# Near the median of 60 seeds at every setting, and nowhere close to a bound.
+SEED, BOUNDS = 59, (0.1, 10)
+LESS, BETWEEN, MORE = ANSWERS = ("less than 0.1", "0.1 to 10", "more than 10")
+# In pixels: a power of ten, from row to row, the height of a bar, the ground of layer 1.
+_DECADE, _ROW, _THICK, _GROUND = 16, 20, 12, 284
+# Where size 1 stands, and the powers of ten at both ends of the axis.
+_SIGNAL, _GRADIENT = (92, -3, 3), (230, -4, 6)
+_POWERS = {-3: "10⁻³", 0: "1", 3: "10³", 6: "10⁶"}
+
+
+class Signals(NamedTuple):
+    """Sizes, each the root mean square of all components, for layers 1, 2, … of one stack.
+
+    `signal` is what leaves a layer; `gradient`, of the loss, is with respect to what enters it.
+    """
+
+    signal: tuple[float, ...]
+    gradient: tuple[float, ...]
+
+
+class DepthExplorer(FrameWidget):
+    """Predict, then see, what depth does to signal and gradient, by norm and residual connection.
+
+    What the reader chose can be read back and set: `norm` ("none", "post", "pre"), `residual`
+    ("with", "without"), `layers`, `prediction` (one of `ANSWERS`; None before there is one), and
+    `ask` (hide the answer).
+
+    Args:
+        state: initial values of the names above, such as `norm="pre"`.
+
+    Raises:
+        traitlets.TraitError: a value of `state` is outside its range.
+    """
+
+    heading = "Signal and gradient in an untrained stack"
+    norm = Choice("Normalisation", ("none", "post", "pre"), "none")
+    residual = Choice("Residual connections", ("with", "without"), "without")
+    layers = Slider("Layers", DEPTHS, DEPTHS[-1])
+    prediction = Question(
+        "Predict: a gradient of size 1 enters at the top. How large is it at the input of layer 1?",
+        ANSWERS,
+    )
+
+    def pictures(self) -> list[Picture]:
+        """A row for each layer, the first at the bottom: signal on the left, gradient beside it."""
+        return [
+            Picture(
+                _GROUND + 20,
+                [Layer(_axes), Layer(_signal), Layer(_gradient, False), Layer(_covered, True)],
+            )
+        ]
+
+    def finding(self, norm: Norm, residual: Residual, layers: int) -> Finding:
+        """What came out at the top, and at the bottom on the way back."""
+        signal, gradient = signals(norm, residual, layers)
+        return Finding(
+            f"The signal enters at size 1 and leaves layer {layers} at {_written(signal[-1])}; the "
+            f"gradient enters there at 1 and is {_written(gradient[0])} at the input of layer 1.",
+            ANSWERS[sum(gradient[0] >= bound for bound in BOUNDS)],
+        )
+
+
+@cache
+def signals(norm: Norm, residual: Residual, layers: int) -> Signals:
+    """What climbs the first `layers` of the twelve, and the gradient that comes back.
+
+    The layers are those of `Encoder`, as they are before training: Xavier-uniform matrices, biases
+    0, gains 1, no final norm. The ten tokens are random, each with mean 0 and variance 1. The loss
+    is a weighted sum of what leaves the last layer, its weights drawn likewise: the gradient that
+    enters at the top has size 1.
+
+    Args:
+        norm: "none"; "post" normalises behind each sublayer (behind the sum, where there is one),
+            "pre" in front of it.
+        residual: "with" adds what entered the sublayer to what leaves it, "without" does not.
+        layers: how many, from 1 to 12.
+    """
+    stack, tokens, read_out = _drawn()
+    states = [tokens]
+    for layer in stack[:layers]:
+        states.append(_through(layer, states[-1], norm, residual))
+    gradients = torch.autograd.grad((read_out * states[-1]).sum(), states[:-1])
+    return Signals(_sizes(states[1:]), _sizes(gradients))
+
+
+def _through(layer: EncoderLayer, x: Tensor, norm: Norm, residual: Residual) -> Tensor:
+    sublayers: list[Callable[[Tensor], Tensor]] = [
+        lambda y: layer.self_attention(y, y, y),
+        layer.feed_forward,
+    ]
+    for sublayer in sublayers:
+        y = sublayer(_normalised(x) if norm == "pre" else x)  # 1 S D
+        y = x + y if residual == "with" else y  # 1 S D
+        x = _normalised(y) if norm == "post" else y  # 1 S D
+    return x
+
+
+@cache
+def _drawn() -> tuple[Sequence[EncoderLayer], Tensor, Tensor]:
+    """The layers, the tokens and the weights of the loss, all of one seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        stack = nn.ModuleList(EncoderLayer(CONFIG) for _ in DEPTHS)
+        initialise(stack)
+        tokens, read_out = _normalised(torch.randn(2, 1, TOKENS, WIDTH_OF_TOKEN).double())
+    return stack.double(), tokens.requires_grad_(), read_out  # type: ignore[return-value]
+
+
+def _normalised(x: Tensor) -> Tensor:
+    return F.layer_norm(x, (WIDTH_OF_TOKEN,))
+
+
+def _sizes(tensors: Sequence[Tensor]) -> tuple[float, ...]:
+    return tuple(one.square().mean().sqrt().item() for one in tensors)
+
+
+def _written(size: float) -> str:
+    """With two digits that count: 0.0021, 1.0, 120,000."""
+    return f"{size:#.2g}" if size < 9.95 else f"{float(f'{size:.2g}'):,.0f}"
+
+
+def _axes() -> Frame:
+    """Names of rows and columns, and powers of ten."""
+    parts = [text(0, 32, "layer", colour=QUIET)]
+    for layer in DEPTHS:
+        parts.append(text(30, _baseline(layer), str(layer), "end", colour=QUIET))
+    for (one, least, most), name, place in (
+        (_SIGNAL, "signal ↑", "as it leaves"),
+        (_GRADIENT, "gradient ↓", "at the input"),
+    ):
+        left = one + _DECADE * least
+        parts += [text(left + 6, 14, name, weight=600), text(left + 6, 32, place, colour=QUIET)]
+        for power, words in _POWERS.items():
+            if power <= most:
+                x = one + _DECADE * power
+                ends = [(x, _GROUND - _ROW * len(DEPTHS)), (x, _GROUND)]
+                parts.append(line(ends, NEUTRAL, 0.5, "2 3") if power else line(ends, NEUTRAL, 1))
+                parts.append(text(x, _GROUND + 16, words, "middle", colour=QUIET))
+    return Frame("", "".join(parts))
+
+
+def _signal(norm: Norm, residual: Residual, layers: int) -> Frame:
+    sizes = signals(norm, residual, layers).signal
+    return _bars("signal as it leaves", sizes, _SIGNAL[0], ENCODER)
+
+
+def _gradient(norm: Norm, residual: Residual, layers: int) -> Frame:
+    sizes = signals(norm, residual, layers).gradient
+    return _bars("gradient at the input of", sizes, _GRADIENT[0], INK)
+
+
+def _bars(name: str, sizes: Sequence[float], one: int, colour: str) -> Frame:
+    """A bar for each layer from size 1 to its own, as one shape, and two numbers beside them.
+
+    A number stands on the other side of size 1, where its bar never is.
+    """
+    points: list[tuple[Number, Number]] = []
+    for layer, size in enumerate(sizes, start=1):
+        power = math.log10(size)
+        length = round(math.copysign(max(_DECADE * abs(power), 2), power))  # size 1 is seen, too
+        low = _GROUND - _ROW * (layer - 1) - (_ROW - _THICK) // 2
+        points += [(one, low), (one + length, low), (one + length, low - _THICK)]
+        points.append((one, low - _THICK))
+    numbers = [
+        _beside(one, layer, size) for layer, size in {1: sizes[0], len(sizes): sizes[-1]}.items()
+    ]
+    words = ", ".join(map(_written, sizes))
+    svg = area(points, colour) + "".join(numbers)
+    return Frame(f"{name} layers 1 to {len(sizes)}: {words}", svg)
+
+
+def _beside(one: int, layer: int, size: float) -> str:
+    if size > 1:
+        return text(one - 5, _baseline(layer), _written(size), "end")
+    return text(one + 5, _baseline(layer), _written(size))
+
+
+def _baseline(layer: int) -> int:
+    """Of the words in the row of a layer."""
+    return _GROUND - _ROW * (layer - 1) - 5
+
+
+def _covered() -> Frame:
+    x = _GRADIENT[0] + _DECADE * _GRADIENT[1] + 6
+    words = {7: "covered until", 6: "you predict"}
+    rows = [text(x, _baseline(row), one, colour=QUIET) for row, one in words.items()]
+    return Frame("gradient: covered", halo("".join(rows)))
