@@ -8,6 +8,7 @@ same batches. Each is a run folder under runs/benchmark, where it goes on if it 
 go to transformer_lite/chapters/c06_multi_head/heads.json.
 """
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from transformer_lite import data, evaluation, runs
 from transformer_lite.data import encode_pairs
 from transformer_lite.results import CHAPTERS
 from transformer_lite.runs import checkpoint
+from transformer_lite.runs.log import METRICS
 from transformer_lite.runs.recipe import Recipe
 
 SHOWN = (167, 180, 24)  # captions of the test set that the chapter quotes
@@ -56,7 +58,11 @@ def run(setting: Setting) -> dict[str, Any]:
     decoded = evaluation.decode_all(best.model, encode_pairs(test, best.source, best.target))
     texts = [best.target.decode(one.tokens) for one in decoded]
     references = [pair.target for pair in test]
-    found = {"parameters": sum(p.numel() for p in best.model.parameters())}
+    steps = [json.loads(line) for line in (folder / METRICS).read_text().splitlines()]
+    found = {
+        "parameters": sum(p.numel() for p in best.model.parameters()),
+        "seconds": round(sum(step["seconds"] for step in steps), 1),
+    }
     if setting.recipe == "pocket":
         return found | {"exact_match": evaluation.exact_match(texts, references)}
     found["bleu"] = round(evaluation.bleu(texts, references, lowercase=True).score, 2)
