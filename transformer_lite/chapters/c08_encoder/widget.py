@@ -30,7 +30,7 @@ TOKENS, WIDTH_OF_TOKEN = 10, 64
 CONFIG = TransformerConfig(1, 1, d_model=WIDTH_OF_TOKEN, heads=4, d_ff=128, dropout=0.0)
 # Near the median of 60 seeds at every setting, and nowhere close to a bound.
 SEED, BOUNDS = 59, (0.1, 10)
-LESS, BETWEEN, MORE = ANSWERS = ("less than 0.1", "0.1 to 10", "more than 10")
+LESS, BETWEEN, MORE = ANSWERS = ("< 0.1", "0.1 to 10", "> 10")
 # In pixels: a power of ten, from row to row, the height of a bar, the ground of layer 1.
 _DECADE, _ROW, _THICK, _GROUND = 16, 20, 12, 284
 # Where size 1 stands, and the powers of ten at both ends of the axis.
@@ -67,7 +67,7 @@ class DepthExplorer(FrameWidget):
     residual = Choice("Residual connections", ("with", "without"), "without")
     layers = Slider("Layers", DEPTHS, DEPTHS[-1])
     prediction = Question(
-        "Predict: a gradient of size 1 enters at the top. How large is it at the input of layer 1?",
+        "Predict: a gradient of 1 enters at the top. How large at layer 1?",
         ANSWERS,
     )
 
