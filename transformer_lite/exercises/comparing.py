@@ -52,14 +52,7 @@ def describe(value: Any) -> str:
 def describe_case(parameters: tuple[str, ...], arguments: Arguments) -> str:
     """The arguments of a case, one a line."""
     pairs = zip(parameters, arguments, strict=True)
-    return "\n".join(f"    {name} = {_given(value)}" for name, value in pairs)
-
-
-def _given(value: Any) -> str:
-    """An argument of a case: a function by its name, a word as it is."""
-    if callable(value):
-        return f"the function {value.__name__.strip('_')}"
-    return f'"{value}"' if isinstance(value, str) else describe(value)
+    return "\n".join(f"    {name} = {describe(value)}" for name, value in pairs)
 
 
 def general_mistake(expected: Any, got: Any) -> str | None:
@@ -78,8 +71,6 @@ def general_mistake(expected: Any, got: Any) -> str | None:
 
 def same(before: Any, after: Any) -> bool:
     """Whether two arguments (tensors, numbers, lists and dictionaries of these) are identical."""
-    if callable(before):
-        return True  # nothing in a function changes
     if type(before) is not type(after):
         return False
     if isinstance(before, Tensor):
@@ -124,7 +115,7 @@ def _number_difference(expected: float, got: Any, tolerance: float) -> str | Non
         return f"expected a number, got {describe(got)}"
     if abs(float(got) - expected) <= tolerance * (1 + abs(expected)):
         return None
-    return f"expected {describe(expected)}, got {describe(got)}"
+    return f"expected {_rounded(expected)}, got {_rounded(float(got))}"
 
 
 def _kind(tensor: Tensor) -> str:

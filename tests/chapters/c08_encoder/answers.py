@@ -34,24 +34,6 @@ def layer_norm_by_torch(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -
     return F.layer_norm(x, x.shape[-1:], gain, bias, epsilon)
 
 
-def residual_by_expression(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    return x + sublayer(norm(x)) if order == "pre" else norm(x + sublayer(x))
-
-
-def residual_by_entry(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    entry = norm(x) if order == "pre" else x
-    total = sublayer(entry) + x
-    return total if order == "pre" else norm(total)
-
-
-def residual_by_match(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    match order:
-        case "post":
-            return norm(torch.add(x, sublayer(x)))
-        case _:
-            return x.clone().add_(sublayer(norm(x)))
-
-
 def parameters_by_formula(d_model: int, d_ff: int, layers: int) -> int:
     return layers * (4 * d_model**2 + 2 * d_model * d_ff + 9 * d_model + d_ff)
 
@@ -87,7 +69,6 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
         layer_norm_by_einsum,
         layer_norm_by_torch,
     ],
-    "residual": [residual_by_expression, residual_by_entry, residual_by_match],
     "encoder-parameters": [
         parameters_by_formula,
         parameters_by_list,
@@ -135,22 +116,6 @@ def layer_norm_without_epsilon(x: Tensor, gain: Tensor, bias: Tensor, epsilon: f
     return layer_norm_by_squares(x, gain, bias, 0.0)
 
 
-def residual_in_place_of_x(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    if order == "pre":
-        x = norm(x)
-    x = x + sublayer(x)
-    return norm(x) if order == "post" else x
-
-
-def residual_always_before(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    total = x + sublayer(norm(x))
-    return norm(total) if order == "post" else total
-
-
-def without_x(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    return sublayer(norm(x)) if order == "pre" else norm(sublayer(x))
-
-
 def parameters_of_one_list(d_model: int, d_ff: int, layers: int) -> int:
     layer = nn.TransformerEncoderLayer(d_model, 2, d_ff)
     return counted(nn.ModuleList([layer] * layers))
@@ -168,25 +133,12 @@ def layer_norm_of_batch(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -
     return layer_norm_by_squares(x, gain, bias, epsilon) - x.mean((0, 2), keepdim=True)
 
 
-def residual_twice(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    return residual_by_entry(x, lambda y: sublayer(sublayer(y)), norm, order)
-
-
-def residual_of_parts(x: Tensor, sublayer: Map, norm: Map, order: str) -> Tensor:
-    return norm(x) + norm(sublayer(x)) if order == "post" else x + sublayer(norm(x))
-
-
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("layer-norm", layer_norm_by_std, "divided-by-one-less"),
     ("layer-norm", layer_norm_of_sentence, "tokens-together"),
     ("layer-norm", batch_norm, "along-columns"),
     ("layer-norm", layer_norm_without_epsilon, "not-finite"),
     ("layer-norm", layer_norm_of_stretched, "gain-in-front"),
-    ("residual", residual_in_place_of_x, "x-normalised"),
-    ("residual", residual_always_before, "normalised-twice"),
-    ("residual", lambda x, f, norm, order: norm(x + f(x)), "order-ignored"),
-    ("residual", lambda x, f, norm, order: x + norm(f(x)), "result-normalised"),
-    ("residual", without_x, "residual-lost"),
     ("encoder-parameters", parameters_of_one_list, "layers-not-counted"),
     ("encoder-parameters", parameters_of_pre_norm, "normalisation-behind-the-stack"),
     (
@@ -204,9 +156,6 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("layer-norm", root_mean_square, "mean-kept"),
     ("layer-norm", layer_norm_without_root, "size-kept"),
     ("layer-norm", lambda *case: 2 * layer_norm_by_var(*case), None),
-    ("residual", lambda x, f, norm, order: x + f(x), "never-normalised"),
-    ("residual", residual_twice, "not-the-sum"),
-    ("residual", residual_of_parts, None),
     (
         "encoder-parameters",
         lambda d, f, n: parameters_by_formula(d, f, n) + 100 * d,
@@ -228,9 +177,6 @@ NAMES = {
     "mean": "variance",
     "variance": "mean",
     "token": "mean",
-    "sublayer": "norm",
-    "norm": "sublayer",
-    "pre": "post",
     "d_model": "d_ff",
     "d_ff": "d_model",
 }

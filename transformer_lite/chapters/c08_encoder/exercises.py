@@ -12,7 +12,6 @@ from transformer_lite.exercises.families import (
     batch_mixing,
     changes_with,
     close,
-    same_with,
     tenths,
 )
 
@@ -98,84 +97,6 @@ LAYER_NORM = Exercise(
     ),
 )
 
-# ---- residual: where the normalisation stands
-
-
-def residual(
-    x: Float[Tensor, "B T D"], sublayer: Map, norm: Map, order: str
-) -> Float[Tensor, "B T D"]:
-    """x with what the sublayer adds; normalised behind the sum ("post") or before the sublayer.
-
-    Source: Vaswani et al. 2017, section 3.1 ("post"); Xiong et al. 2020, figure 1 ("pre").
-    """
-    if order == "pre":
-        return x + sublayer(norm(x))
-    return norm(x + sublayer(x))
-
-
-def _centred(x: Tensor) -> Tensor:
-    return x - x.mean(-1, keepdim=True)
-
-
-def _mean_of_tokens(x: Tensor) -> Tensor:
-    return x.mean(1, keepdim=True).expand_as(x)
-
-
-def _residual_cases(generator: torch.Generator) -> Iterator[Arguments]:
-    """Both orders; maps of single numbers, across a token and across a sentence."""
-    for shape, sublayer, norm in [
-        ((1, 1, 2), torch.square, _centred),
-        ((2, 3, 4), _mean_of_tokens, torch.tanh),
-        ((3, 2, 5), torch.sin, _centred),
-    ]:
-        for order in ("post", "pre"):
-            yield tenths(generator, 20, *shape), sublayer, norm, order
-
-
-def _wrong_residual(
-    x: Tensor, sublayer: Map, norm: Map, order: str, post: str = "sum", pre: str = "entry"
-) -> Tensor:
-    """What is normalised in each order, and whether anything is added to x."""
-    made: dict[str, Callable[[], Tensor]] = {
-        "sum": lambda: norm(x + sublayer(x)),
-        "entry": lambda: x + sublayer(norm(x)),
-        "result": lambda: x + norm(sublayer(x)),
-        "x and entry": lambda: norm(x) + sublayer(norm(x)),
-        "x alone": lambda: norm(x) + sublayer(x),
-        "sum and entry": lambda: norm(x + sublayer(norm(x))),
-        "behind, alone": lambda: norm(sublayer(x)),
-        "before, alone": lambda: sublayer(norm(x)),
-    }
-    return made[post if order == "post" else pre]()
-
-
-def _not_the_sum(arguments: Arguments, value: Tensor, answer: Function) -> bool:
-    x, sublayer, _, order = arguments
-    return not close(answer(x, sublayer, torch.clone, order), x + sublayer(x))
-
-
-RESIDUAL = Exercise(
-    residual,
-    _residual_cases,
-    _wrong_residual,
-    {
-        "orders-exchanged": [{"post": "entry", "pre": "sum"}],
-        "order-ignored": [{"post": "entry"}, {"pre": "sum"}],
-        "result-normalised": [
-            {"post": "result"},
-            {"pre": "result"},
-            {"post": "result", "pre": "result"},
-        ],
-        "x-normalised": [{"pre": "x and entry"}, {"pre": "x alone"}, {"post": "x alone"}],
-        "normalised-twice": [{"post": "sum and entry"}, {"pre": "sum and entry"}],
-        "residual-lost": [{"post": "behind, alone", "pre": "before, alone"}],
-    },
-    (
-        same_with("never-normalised", lambda x, f, norm, order: (x, f, torch.zeros_like, order)),
-        Symptom("not-the-sum", _not_the_sum),
-    ),
-)
-
 # ---- encoder-parameters: what a stack of layers has to learn
 
 
@@ -239,4 +160,4 @@ ENCODER_PARAMETERS = Exercise(
     ),
 )
 
-EXERCISES = (LAYER_NORM, RESIDUAL, ENCODER_PARAMETERS)
+EXERCISES = (LAYER_NORM, ENCODER_PARAMETERS)
