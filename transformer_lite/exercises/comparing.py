@@ -52,7 +52,8 @@ def describe(value: Any) -> str:
 def describe_case(parameters: tuple[str, ...], arguments: Arguments) -> str:
     """The arguments of a case, one a line."""
     pairs = zip(parameters, arguments, strict=True)
-    return "\n".join(f"    {name} = {describe(value)}" for name, value in pairs)
+    shown = ((name, f'"{it}"' if isinstance(it, str) else describe(it)) for name, it in pairs)
+    return "\n".join(f"    {name} = {value}" for name, value in shown)
 
 
 def general_mistake(expected: Any, got: Any) -> str | None:

@@ -1,5 +1,7 @@
 """Answers to the exercises of chapter 08, right and wrong, as readers would write them."""
 
+# ruff: noqa: N803  W is what the field calls a matrix.
+
 from collections.abc import Callable
 from typing import Any
 
@@ -7,9 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from transformer_lite.transformer import Encoder, TransformerConfig
-
-Map = Callable[[Tensor], Tensor]
+from transformer_lite.transformer import Encoder, Residual, TransformerConfig
 
 
 def layer_norm_by_var(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
@@ -32,6 +32,27 @@ def layer_norm_by_einsum(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) 
 
 def layer_norm_by_torch(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
     return F.layer_norm(x, x.shape[-1:], gain, bias, epsilon)
+
+
+def norm(x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:])
+
+
+def residual_by_expression(x: Tensor, W: Tensor, order: str) -> Tensor:
+    if order == "post":
+        return norm(x + torch.tanh(x @ W))
+    return x + torch.tanh(norm(x) @ W)
+
+
+def residual_by_steps(x: Tensor, W: Tensor, order: str) -> Tensor:
+    y = layer_norm_by_squares(x, torch.ones(1), torch.zeros(1), 1e-5) if order == "pre" else x
+    y = x + torch.einsum("btd,de->bte", y, W).tanh()
+    return y if order == "pre" else norm(y)
+
+
+def residual_by_package(x: Tensor, W: Tensor, order: str) -> Tensor:
+    config = TransformerConfig(9, 9, d_model=len(W), heads=1, dropout=0.0, norm=order)  # type: ignore[arg-type]
+    return Residual(config)(x, lambda y: (y @ W).tanh())
 
 
 def parameters_by_formula(d_model: int, d_ff: int, layers: int) -> int:
@@ -69,6 +90,7 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
         layer_norm_by_einsum,
         layer_norm_by_torch,
     ],
+    "residual": [residual_by_expression, residual_by_steps, residual_by_package],
     "encoder-parameters": [
         parameters_by_formula,
         parameters_by_list,
@@ -116,6 +138,30 @@ def layer_norm_without_epsilon(x: Tensor, gain: Tensor, bias: Tensor, epsilon: f
     return layer_norm_by_squares(x, gain, bias, 0.0)
 
 
+def layer_norm_without_axis(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    centred = x - x.mean(-1)
+    return centred / (centred.square().mean(-1) + epsilon).sqrt() * gain + bias
+
+
+def layer_norm_with_flat_std(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    return gain * (x - x.mean(-1, keepdim=True)) / (x.std(-1) + epsilon) + bias
+
+
+def residual_with_x_overwritten(x: Tensor, W: Tensor, order: str) -> Tensor:
+    if order == "pre":
+        x = norm(x)
+    x = x + (x @ W).tanh()
+    return x if order == "pre" else norm(x)
+
+
+def residual_in_batch(x: Tensor, W: Tensor, order: str) -> Tensor:
+    return residual_by_expression(x - x.mean(0), W, order)
+
+
+def residual_along_words(x: Tensor, W: Tensor, order: str) -> Tensor:
+    return residual_by_expression(x.mT, W.T, order).mT if x.shape[1] == len(W) else x
+
+
 def parameters_of_one_list(d_model: int, d_ff: int, layers: int) -> int:
     layer = nn.TransformerEncoderLayer(d_model, 2, d_ff)
     return counted(nn.ModuleList([layer] * layers))
@@ -139,6 +185,15 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("layer-norm", batch_norm, "along-columns"),
     ("layer-norm", layer_norm_without_epsilon, "not-finite"),
     ("layer-norm", layer_norm_of_stretched, "gain-in-front"),
+    ("layer-norm", layer_norm_without_axis, "axis-lost"),
+    ("layer-norm", layer_norm_with_flat_std, "axis-lost"),
+    ("residual", residual_with_x_overwritten, "x-normalised"),
+    ("residual", lambda x, W, order: norm(x + (x @ W).tanh()), "order-ignored"),
+    ("residual", lambda x, W, order: x + norm((x @ W).tanh()), "result-normalised"),
+    ("residual", lambda x, W, order: x + (x @ W).tanh(), "sum-not-normalised"),
+    ("residual", residual_in_batch, "depends-on-batch-mates"),
+    ("residual", residual_along_words, "reads-other-tokens"),
+    ("residual", lambda x, W, order: residual_by_expression(x, W.T, order), None),
     ("encoder-parameters", parameters_of_one_list, "layers-not-counted"),
     ("encoder-parameters", parameters_of_pre_norm, "normalisation-behind-the-stack"),
     (
@@ -177,6 +232,8 @@ NAMES = {
     "mean": "variance",
     "variance": "mean",
     "token": "mean",
+    "post": "pre",
+    "pre": "post",
     "d_model": "d_ff",
     "d_ff": "d_model",
 }

@@ -66,6 +66,9 @@ def test_it_is_the_encoder_with_its_residual_exchanged(
     found = signals(*kind, layers)
     assert found.signal == pytest.approx([size(one) for one in states[1:]])
     assert found.gradient == pytest.approx([size(one) for one in gradients])
+    one, other = torch.combinations(torch.arange(10)).T
+    cosines = [torch.cosine_similarity(x[0, one], x[0, other]) for x in states[1:]]
+    assert found.alike == pytest.approx([pairs.mean().item() for pairs in cosines])
 
 
 def test_both_ways_begin_at_size_1() -> None:
@@ -84,6 +87,14 @@ def test_only_without_a_norm_does_the_gradient_leave_the_middle(explorer: DepthE
     assert {key for key, answer in found.items() if answer == LESS} == {
         (("none", "without"), layers) for layers in DEPTHS[2:]
     }
+
+
+def test_words_become_one_without_residual_connections_whatever_their_size() -> None:
+    found = {kind: signals(*kind, 12).alike for kind in KINDS}
+    assert min(found[norm, "without"][1] for norm in ("none", "post", "pre")) > 0.99
+    assert max(found[norm, "with"][1] for norm in ("none", "post", "pre")) < 0.3
+    assert found["pre", "with"][-1] < 0.75 < 0.95 < found["none", "with"][-1]
+    assert found["post", "with"][-1] > 0.99
 
 
 def test_no_gradient_is_written_as_a_bound() -> None:
@@ -123,16 +134,16 @@ def test_drawing_leaves_the_random_numbers_of_others_alone(reseed: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bars_go_from_1_to_the_size(kind: tuple[Norm, module.Residual]) -> None:
+def test_bars_are_as_long_as_their_numbers(kind: tuple[Norm, module.Residual]) -> None:
     norm, residual = kind
     shapes = filled_shapes(DepthExplorer(norm=norm, residual=residual, layers=7).still())
-    for points, sizes in zip(shapes, signals(norm, residual, 7), strict=True):
+    signal, gradient, alike = signals(norm, residual, 7)
+    powers = [[11 * math.log10(one) for one in sizes] for sizes in (signal, gradient)]
+    for points, wanted in zip(shapes, [*powers, [44 * one for one in alike]], strict=True):
         bars = [points[start : start + 4] for start in range(0, len(points), 4)]
-        for (foot, tip, _, _), one in zip(bars, sizes, strict=True):
+        for (foot, tip, _, _), one in zip(bars, wanted, strict=True):
             length = tip[0] - foot[0]
-            assert length == pytest.approx(16 * math.log10(one), abs=0.51) or (
-                abs(length) == 2 and 10 ** (-1 / 8) < one < 10 ** (1 / 8)
-            )
+            assert length == pytest.approx(one, abs=0.51) or abs(one) < abs(length) == 2
         bottoms = [bar[0][1] for bar in bars]
         assert bottoms == sorted(bottoms, reverse=True)
 
@@ -147,8 +158,9 @@ def test_sizes_have_two_digits(value: float, written: str) -> None:
 
 def test_the_sentence_has_the_numbers_of_the_picture(explorer: DepthExplorer) -> None:
     widget = DepthExplorer(residual="with", prediction=MORE, ask=False)
-    _, signal, gradient, sentence = widget.words().splitlines()
-    assert f"layer 12 at {signal.split(', ')[-1]};" in sentence
+    _, signal, gradient, alike, sentence = widget.words().splitlines()
+    assert f"layer 12 at {signal.split(', ')[-1]}, " in sentence
+    assert f"alike by {alike.split(', ')[-1]};" in sentence
     assert f"is {gradient.split(': ')[1].split(', ')[0]} at the input" in sentence
 
 
@@ -158,9 +170,10 @@ def test_the_gradient_is_covered_until_then(explorer: DepthExplorer) -> None:
     assert [words.split(":")[0] for words in asked[1:]] == [
         "signal as it leaves layers 1 to 12",
         "gradient",
+        "mean cosine of two words that leave layers 1 to 12",
     ]
-    assert asked[-1] == "gradient: covered"
+    assert asked[2] == "gradient: covered"
 
 
 def test_a_page_can_carry_it(explorer: DepthExplorer) -> None:
-    assert len(json.dumps(Widget.get_manager_state(widgets=[explorer]))) < 100_000
+    assert len(json.dumps(Widget.get_manager_state(widgets=[explorer]))) < 110_000

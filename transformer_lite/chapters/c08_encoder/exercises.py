@@ -1,6 +1,8 @@
 """The exercises of chapter 08, the encoder; what they say is in `mistakes.toml`."""
 
-from collections.abc import Callable, Iterator
+# ruff: noqa: N803  W is what the field calls a matrix.
+
+from collections.abc import Iterator
 from itertools import product
 
 import torch
@@ -14,8 +16,6 @@ from transformer_lite.exercises.families import (
     close,
     tenths,
 )
-
-Map = Callable[[Tensor], Tensor]
 
 # ---- layer-norm: every token by itself
 
@@ -72,6 +72,15 @@ def _wrong_norm(
     }[affine]
 
 
+def _only_as_many_as_numbers(arguments: Arguments, value: Tensor, answer: Function) -> bool:
+    x, *rest = arguments
+    try:
+        answer(torch.cat([x, x], 1), *rest)
+    except RuntimeError:
+        return True
+    return False
+
+
 def _without_first(arguments: Arguments, value: Tensor, answer: Function) -> bool:
     x, *rest = arguments
     return not close(answer(x[:, 1:], *rest), value[:, 1:])
@@ -90,10 +99,83 @@ LAYER_NORM = Exercise(
         "gain-or-bias": [{"affine": how} for how in ("gain alone", "bias alone", "exchanged")],
     },
     (
+        Symptom("axis-lost", _only_as_many_as_numbers),
         batch_mixing(1),
         Symptom("reads-other-tokens", _without_first),
         changes_with("mean-kept", lambda x, *rest: (x + 1, *rest)),
         changes_with("size-kept", lambda x, *rest: (2 * x, *rest[:2], 4 * rest[2])),
+    ),
+)
+
+# ---- residual: what is added, and where the normalisation stands
+
+
+def residual(
+    x: Float[Tensor, "B T D"], W: Float[Tensor, "D D"], order: str
+) -> Float[Tensor, "B T D"]:
+    """A small sublayer, tanh(y W), in its residual connection with a layer normalisation.
+
+    Source: Vaswani et al. 2017, section 3.1 ("post"); Xiong et al. 2020, figure 1 ("pre").
+    """
+    if order == "pre":
+        return x + torch.tanh(_plainly_normalised(x) @ W)
+    return _plainly_normalised(x + torch.tanh(x @ W))
+
+
+def _plainly_normalised(x: Tensor) -> Tensor:
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+
+
+def _residual_cases(generator: torch.Generator) -> Iterator[Arguments]:
+    """Both orders: first what can be followed by hand, then axes of one size and of several."""
+    exchange = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    for order in ("post", "pre"):
+        yield torch.tensor([[[1.0, 3.0], [2.0, -2.0]]]), exchange, order
+    for batch, steps, width in ((2, 3, 4), (3, 3, 3)):
+        for order in ("post", "pre"):
+            x = tenths(generator, 20, batch, steps, width)
+            yield x, tenths(generator, 20, width, width), order
+
+
+def _wrong_residual(x: Tensor, W: Tensor, order: str, **at: str) -> Tensor:
+    """Something else normalised, or x forgotten; `at` says what, for one order or for both."""
+    norm = _plainly_normalised
+    return {
+        "the sum": lambda: norm(x + (x @ W).tanh()),
+        "what enters": lambda: x + (norm(x) @ W).tanh(),
+        "the result": lambda: x + norm((x @ W).tanh()),
+        "x": lambda: norm(x) + (norm(x) @ W).tanh(),
+        "both": lambda: norm(x + (norm(x) @ W).tanh()),
+        "the result alone": lambda: norm((x @ W).tanh()),
+        "what enters alone": lambda: (norm(x) @ W).tanh(),
+    }[at.get(order, {"post": "the sum", "pre": "what enters"}[order])]()
+
+
+def _in_either_order(post: str, pre: str) -> list[dict[str, str]]:
+    return [{"post": post, "pre": pre}, {"post": post}, {"pre": pre}]
+
+
+def _post_with_a_mean(arguments: Arguments, value: Tensor, answer: Function) -> bool:
+    return arguments[-1] == "post" and not close(value.mean(-1), torch.zeros(value.shape[:-1]))
+
+
+RESIDUAL = Exercise(
+    residual,
+    _residual_cases,
+    _wrong_residual,
+    {
+        "orders-exchanged": [{"post": "what enters", "pre": "the sum"}],
+        "order-ignored": [{"post": "what enters"}, {"pre": "the sum"}],
+        "result-normalised": _in_either_order("the result", "the result"),
+        "x-normalised": _in_either_order("x", "x"),
+        "residual-lost": _in_either_order("the result alone", "what enters alone"),
+        "normalised-twice": _in_either_order("both", "both"),
+    },
+    (
+        batch_mixing(1),
+        Symptom("reads-other-tokens", _without_first),
+        Symptom("sum-not-normalised", _post_with_a_mean),
     ),
 )
 
@@ -160,4 +242,4 @@ ENCODER_PARAMETERS = Exercise(
     ),
 )
 
-EXERCISES = (LAYER_NORM, ENCODER_PARAMETERS)
+EXERCISES = (LAYER_NORM, RESIDUAL, ENCODER_PARAMETERS)

@@ -1,4 +1,4 @@
-"""Chapter 08: how large the signal is that climbs a stack, and the gradient that comes back."""
+"""Chapter 08: how large and how alike words climb a stack, and the gradient that comes back."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from transformer_lite.palette import ENCODER, NEUTRAL
 from transformer_lite.transformer import EncoderLayer, TransformerConfig, initialise
 from transformer_lite.widgets.drawing import INK, QUIET, Number, area, halo, line, text
 from transformer_lite.widgets.frames import (
+    WIDTH,
     Choice,
     Finding,
     Frame,
@@ -32,24 +33,26 @@ CONFIG = TransformerConfig(1, 1, d_model=WIDTH_OF_TOKEN, heads=4, d_ff=128, drop
 SEED, BOUNDS = 59, (0.1, 10)
 LESS, BETWEEN, MORE = ANSWERS = ("< 0.1", "0.1 to 10", "> 10")
 # In pixels: a power of ten, from row to row, the height of a bar, the ground of layer 1.
-_DECADE, _ROW, _THICK, _GROUND = 16, 20, 12, 284
-# Where size 1 stands, and the powers of ten at both ends of the axis.
-_SIGNAL, _GRADIENT = (92, -3, 3), (230, -4, 6)
-_POWERS = {-3: "10⁻³", 0: "1", 3: "10³", 6: "10⁶"}
+_DECADE, _ROW, _THICK, _GROUND = 11, 20, 12, 284
+# Where bars begin: at size 1, and at cosine 0; cosine 1 is `_WHOLE` pixels further.
+_SIGNAL, _GRADIENT, _ALIKE, _WHOLE = 60, 164, 256, 44
 
 
 class Signals(NamedTuple):
-    """Sizes, each the root mean square of all components, for layers 1, 2, … of one stack.
+    """What is measured at layers 1, 2, … of one stack.
 
-    `signal` is what leaves a layer; `gradient`, of the loss, is with respect to what enters it.
+    `signal` is the size of what leaves a layer, `alike` the mean cosine of two different words of
+    it; `gradient` is the size of the loss's gradient with respect to what enters the layer. A size
+    is the root mean square of all components.
     """
 
     signal: tuple[float, ...]
     gradient: tuple[float, ...]
+    alike: tuple[float, ...]
 
 
 class DepthExplorer(FrameWidget):
-    """Predict, then see, what depth does to signal and gradient, by norm and residual connection.
+    """Predict, then see, what depth does to words and gradient, by norm and residual connection.
 
     What the reader chose can be read back and set: `norm` ("none", "post", "pre"), `residual`
     ("with", "without"), `layers`, `prediction` (one of `ANSWERS`; None before there is one), and
@@ -72,20 +75,17 @@ class DepthExplorer(FrameWidget):
     )
 
     def pictures(self) -> list[Picture]:
-        """A row for each layer, the first at the bottom: signal on the left, gradient beside it."""
-        return [
-            Picture(
-                _GROUND + 20,
-                [Layer(_axes), Layer(_signal), Layer(_gradient, False), Layer(_covered, True)],
-            )
-        ]
+        """A row for each layer, the first at the bottom; how large and how alike words leave it."""
+        layers = [Layer(_signal), Layer(_gradient, False), Layer(_covered, True), Layer(_alike)]
+        return [Picture(_GROUND + 20, [Layer(_axes), *layers])]
 
     def finding(self, norm: Norm, residual: Residual, layers: int) -> Finding:
         """What came out at the top, and at the bottom on the way back."""
-        signal, gradient = signals(norm, residual, layers)
+        signal, gradient, alike = signals(norm, residual, layers)
         return Finding(
-            f"The signal enters at size 1 and leaves layer {layers} at {_written(signal[-1])}; the "
-            f"gradient enters there at 1 and is {_written(gradient[0])} at the input of layer 1.",
+            f"The signal enters at size 1 and leaves layer {layers} at {_written(signal[-1])}, its "
+            f"words alike by {alike[-1]:.2f}; the gradient enters there at 1 and is "
+            f"{_written(gradient[0])} at the input of layer 1.",
             ANSWERS[sum(gradient[0] >= bound for bound in BOUNDS)],
         )
 
@@ -110,7 +110,8 @@ def signals(norm: Norm, residual: Residual, layers: int) -> Signals:
     for layer in stack[:layers]:
         states.append(_through(layer, states[-1], norm, residual))
     gradients = torch.autograd.grad((read_out * states[-1]).sum(), states[:-1])
-    return Signals(_sizes(states[1:]), _sizes(gradients))
+    alike = tuple(_mean_cosine(state[0]) for state in states[1:])
+    return Signals(_sizes(states[1:]), _sizes(gradients), alike)
 
 
 def _through(layer: EncoderLayer, x: Tensor, norm: Norm, residual: Residual) -> Tensor:
@@ -144,59 +145,83 @@ def _sizes(tensors: Sequence[Tensor]) -> tuple[float, ...]:
     return tuple(one.square().mean().sqrt().item() for one in tensors)
 
 
+def _mean_cosine(x: Tensor) -> float:
+    """Of two different words of x, S D."""
+    x = F.normalize(x.detach(), dim=-1)
+    return ((x @ x.T).sum().item() - len(x)) / (len(x) * (len(x) - 1))
+
+
 def _written(size: float) -> str:
     """With two digits that count: 0.0021, 1.0, 120,000."""
     return f"{size:#.2g}" if size < 9.95 else f"{float(f'{size:.2g}'):,.0f}"
 
 
 def _axes() -> Frame:
-    """Names of rows and columns, and powers of ten."""
+    """Names of rows and columns, and what the axes count."""
     parts = [text(0, 32, "layer", colour=QUIET)]
     for layer in DEPTHS:
-        parts.append(text(30, _baseline(layer), str(layer), "end", colour=QUIET))
-    for (one, least, most), name, place in (
-        (_SIGNAL, "signal ↑", "as it leaves"),
-        (_GRADIENT, "gradient ↓", "at the input"),
+        parts.append(text(20, _baseline(layer), str(layer), "end", colour=QUIET))
+    sizes = {-3: "10⁻³", 0: "1", 3: "10³", 6: "10⁶"}
+    for (left, name, place), zero, unit, marks in (
+        ((46, "signal ↑", "as it leaves"), _SIGNAL, _DECADE, [-3, 0, 3]),
+        ((146, "gradient ↓", "at the input"), _GRADIENT, _DECADE, [-3, 0, 3, 6]),
+        ((_ALIKE, "alike ↑", "cosine"), _ALIKE, _WHOLE, [0, 1]),
     ):
-        left = one + _DECADE * least
-        parts += [text(left + 6, 14, name, weight=600), text(left + 6, 32, place, colour=QUIET)]
-        for power, words in _POWERS.items():
-            if power <= most:
-                x = one + _DECADE * power
-                ends = [(x, _GROUND - _ROW * len(DEPTHS)), (x, _GROUND)]
-                parts.append(line(ends, NEUTRAL, 0.5, "2 3") if power else line(ends, NEUTRAL, 1))
-                parts.append(text(x, _GROUND + 16, words, "middle", colour=QUIET))
+        parts += [text(left, 14, name, weight=600), text(left, 32, place, colour=QUIET)]
+        for mark in marks:
+            x = zero + unit * mark
+            ends = [(x, _GROUND - _ROW * len(DEPTHS)), (x, _GROUND)]
+            parts.append(line(ends, NEUTRAL, 0.5, "2 3") if mark else line(ends, NEUTRAL, 1))
+            words = str(mark) if unit == _WHOLE else sizes[mark]
+            parts.append(text(x, _GROUND + 16, words, "middle", colour=QUIET))
     return Frame("", "".join(parts))
 
 
 def _signal(norm: Norm, residual: Residual, layers: int) -> Frame:
     sizes = signals(norm, residual, layers).signal
-    return _bars("signal as it leaves", sizes, _SIGNAL[0], ENCODER)
+    return _on_axis("signal as it leaves", sizes, _SIGNAL, ENCODER)
 
 
 def _gradient(norm: Norm, residual: Residual, layers: int) -> Frame:
     sizes = signals(norm, residual, layers).gradient
-    return _bars("gradient at the input of", sizes, _GRADIENT[0], INK)
+    return _on_axis("gradient at the input of", sizes, _GRADIENT, INK)
 
 
-def _bars(name: str, sizes: Sequence[float], one: int, colour: str) -> Frame:
-    """A bar for each layer from size 1 to its own, as one shape, and two numbers beside them.
+def _alike(norm: Norm, residual: Residual, layers: int) -> Frame:
+    """A bar for each layer from cosine 0 to its own, and two numbers to the right of all bars."""
+    cosines = signals(norm, residual, layers).alike
+    numbers = [
+        text(WIDTH, _baseline(layer), f"{cosines[layer - 1]:.2f}", "end")
+        for layer in {1, len(cosines)}
+    ]
+    words = ", ".join(f"{one:.2f}" for one in cosines)
+    svg = _bars([round(_WHOLE * one) for one in cosines], _ALIKE, ENCODER) + "".join(numbers)
+    return Frame(f"mean cosine of two words that leave layers 1 to {len(cosines)}: {words}", svg)
+
+
+def _on_axis(name: str, sizes: Sequence[float], one: int, colour: str) -> Frame:
+    """A bar for each layer from size 1 to its own, and two numbers beside them.
 
     A number stands on the other side of size 1, where its bar never is.
     """
-    points: list[tuple[Number, Number]] = []
-    for layer, size in enumerate(sizes, start=1):
-        power = math.log10(size)
-        length = round(math.copysign(max(_DECADE * abs(power), 2), power))  # size 1 is seen, too
-        low = _GROUND - _ROW * (layer - 1) - (_ROW - _THICK) // 2
-        points += [(one, low), (one + length, low), (one + length, low - _THICK)]
-        points.append((one, low - _THICK))
+    powers = map(math.log10, sizes)  # size 1 is seen, too
+    lengths = [round(math.copysign(max(_DECADE * abs(power), 2), power)) for power in powers]
     numbers = [
         _beside(one, layer, size) for layer, size in {1: sizes[0], len(sizes): sizes[-1]}.items()
     ]
     words = ", ".join(map(_written, sizes))
-    svg = area(points, colour) + "".join(numbers)
+    svg = _bars(lengths, one, colour) + "".join(numbers)
     return Frame(f"{name} layers 1 to {len(sizes)}: {words}", svg)
+
+
+def _bars(lengths: Sequence[int], left: int, colour: str) -> str:
+    """From layer 1 on upwards, as one shape."""
+    points: list[tuple[Number, Number]] = []
+    for row, length in enumerate(lengths):
+        low = _GROUND - _ROW * row - (_ROW - _THICK) // 2
+        points += [(left, low), (left + length, low), (left + length, low - _THICK)]
+        points.append((left, low - _THICK))
+    return area(points, colour)
 
 
 def _beside(one: int, layer: int, size: float) -> str:
@@ -211,7 +236,6 @@ def _baseline(layer: int) -> int:
 
 
 def _covered() -> Frame:
-    x = _GRADIENT[0] + _DECADE * _GRADIENT[1] + 6
     words = {7: "covered until", 6: "you predict"}
-    rows = [text(x, _baseline(row), one, colour=QUIET) for row, one in words.items()]
+    rows = [text(134, _baseline(row), one, colour=QUIET) for row, one in words.items()]
     return Frame("gradient: covered", halo("".join(rows)))
