@@ -22,7 +22,7 @@ from transformer_lite.runs import checkpoint
 from transformer_lite.runs.log import METRICS
 from transformer_lite.runs.recipe import Recipe
 
-SHOWN = (167, 180, 24)  # captions of the test set that the chapter quotes
+SHOWN = (167, 180, 24)  # captions of the test set that chapters quote
 RESULTS = CHAPTERS / "c06_multi_head" / "heads.json"
 
 
@@ -42,18 +42,27 @@ def settings() -> list[Setting]:
 
 
 def run(setting: Setting) -> dict[str, Any]:
-    """Train one, translate the test sentences greedily, and keep what chapter 06 shows."""
+    """Train one and score it."""
     recipe = Recipe.load(setting.recipe)
+    recipe = replace(recipe, model=recipe.model | {"heads": setting.heads})
+    return score(recipe, setting.seed, f"{setting.recipe}-heads-{setting.heads}")
+
+
+def score(recipe: Recipe, seed: int, name: str) -> dict[str, Any]:
+    """Train on one thread, translate the test sentences greedily, and keep what chapters show.
+
+    The run folder is called by `name` and `seed`.
+    """
     recipe = replace(
         recipe,
-        model=recipe.model | {"heads": setting.heads},
-        training=replace(recipe.training, seed=setting.seed),
+        training=replace(recipe.training, seed=seed),
         machine=replace(recipe.machine, threads=1),
     )
-    folder = Path("runs/benchmark") / f"{setting.recipe}-heads-{setting.heads}-{setting.seed}"
+    folder = Path("runs/benchmark") / f"{name}-{seed}"
     best = checkpoint.load(runs.train(recipe, folder, resume=runs.holds_run(folder)))
-    test = data.load(setting.recipe).test
-    if setting.recipe == "pocket":
+    corpus = recipe.task["name"]
+    test = data.load(corpus).test
+    if corpus == "pocket":
         test = test[:1000]
     decoded = evaluation.decode_all(best.model, encode_pairs(test, best.source, best.target))
     texts = [best.target.decode(one.tokens) for one in decoded]
@@ -63,10 +72,10 @@ def run(setting: Setting) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in best.model.parameters()),
         "seconds": round(sum(step["seconds"] for step in steps), 1),
     }
-    if setting.recipe == "pocket":
+    if corpus == "pocket":
         return found | {"exact_match": evaluation.exact_match(texts, references)}
     found["bleu"] = round(evaluation.bleu(texts, references, lowercase=True).score, 2)
-    return found | ({"shown": {str(n): texts[n] for n in SHOWN}} if setting.seed == 1 else {})
+    return found | ({"shown": {str(n): texts[n] for n in SHOWN}} if seed == 1 else {})
 
 
 if __name__ == "__main__":
