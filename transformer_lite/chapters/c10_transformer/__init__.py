@@ -1,0 +1,1 @@
+"""What chapter 10, the whole Transformer, brings with it."""
