@@ -10,19 +10,21 @@ function fromHalf(bits) {
   return bits >> 15 ? -size : size;
 }
 
-// By their names, from one string of bytes and what lies where in it: a name and a shape each.
-function readWeights(base64, list) {
+// By their names, from one string of bytes and a line for each: its name and its sizes.
+function readWeights(base64, lines) {
   const letters = atob(base64);
   let at = 0;
   const next = () => {
     at += 2;
     return fromHalf(letters.charCodeAt(at - 2) | (letters.charCodeAt(at - 1) << 8));
   };
-  const read = ([name, ...shape]) => {
+  const read = (line) => {
+    const [name, ...sizes] = line.split(" ");
+    const shape = sizes.map(Number);
     const length = shape.reduce((product, size) => product * size);
     return [name, { shape, numbers: Float32Array.from({ length }, next) }];
   };
-  return Object.fromEntries(list.map(read));
+  return Object.fromEntries(lines.split("\n").map(read));
 }
 
 function add(x, y) {
@@ -52,7 +54,7 @@ const UNCHANGED = { off: [], rows: {}, positions: 1 };
 
 function makeTransformer(stored, heads, bos, eos) {
   const weights = { "output.weight": stored["target_embedding.weight"], ...stored }; // tied
-  const [vocabulary, width] = weights["target_embedding.weight"].shape;
+  const width = weights["target_embedding.weight"].shape[1];
   const size = width / heads; // K, the width of one head
   const layersOf = (stack) => {
     const own = Object.keys(weights).filter((name) => name.startsWith(`${stack}.layers.`));
@@ -201,8 +203,6 @@ function makeTransformer(stored, heads, bos, eos) {
   }
 
   return {
-    vocabulary,
-    depths,
     // What the output layer would say of a vector between two layers of the decoder.
     read: (x) => softmax(linear("output", normalise("decoder.norm", x))),
     // Greedy decoding: the most probable token, again and again, until <eos>. With `forced`, these
