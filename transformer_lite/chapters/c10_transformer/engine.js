@@ -50,6 +50,7 @@ function sinusoid(place, width) {
   });
 }
 
+// What a run takes, see `begin`.
 const UNCHANGED = { off: [], rows: {}, positions: 1 };
 
 function makeTransformer(stored, heads, bos, eos) {

@@ -1,32 +1,25 @@
 """Chapter 10: a whole Transformer that translates in the page, and every number of it."""
 
-import ast
-import inspect
 import math
 from base64 import b64encode
-from collections.abc import Callable
-from textwrap import dedent, wrap
-from typing import Any, NamedTuple
+from textwrap import wrap
+from typing import Any
 
 import torch
 import traitlets
 
-from transformer_lite.attention import MultiHeadAttention, _weights
+from transformer_lite.chapters.c10_transformer.boxes import CHAPTERS, boxes_of, code_of
 from transformer_lite.data.pocket.corpus import glossary
 from transformer_lite.data.pocket.hangul import romanise
-from transformer_lite.decoding import greedy
-from transformer_lite.model import SequenceModel
 from transformer_lite.palette import NEUTRAL, OUTPUT
-from transformer_lite.positions import SinusoidalPositions, sinusoidal
-from transformer_lite.transformer import Decoder, Encoder, FeedForward, Residual, Transformer
 from transformer_lite.widgets.base import StillWidget, check_trait, front_end
 from transformer_lite.widgets.drawing import QUIET, bar, card, text
 from transformer_lite.widgets.frames import WIDTH, Question, Slider
 
 SENTENCES = (
     "the cat eats an apple",
-    "she wears a white hat",
-    "my friend often writes letters",
+    "the man meets the woman",
+    "a small child drew a big picture",
     "the teacher did not read the newspaper",
     "jun will give a book to mina",
     "we met an old man at the market yesterday",
@@ -40,68 +33,7 @@ LEGEND = (
 ANSWERS = ("cat", "eats", "apple", "<eos>")
 FACTORS = tuple(number / 4 for number in range(9))
 MOST_WRITTEN = 99  # more than any translation has
-CHAPTERS = {
-    "04": ("04-queries-keys-values.html", "chapter 04, Queries, keys and values"),
-    "05": ("05-positions.html", "chapter 05, Positions"),
-    "06": ("06-multi-head.html", "chapter 06, Many heads"),
-    "07": ("07-masks.html", "chapter 07, Masks"),
-    "08": ("08-encoder.html", "chapter 08, The encoder"),
-    "10": ("", "this chapter"),
-}
 _MARGIN, _LINE, _LETTERS = 20, 20, 38  # of the still picture; as many letters fit one of its lines
-
-
-class Stage(NamedTuple):
-    """One matrix of a box: R rows of its own tokens, C keys; `limit` ends its colour scale."""
-
-    name: str
-    title: str
-    shape: str
-    formula: str
-    code: Callable[..., Any]
-    chapter: str
-    limit: float = 3
-
-
-_NORMALISED = "x̂ = (x − mean) / √(variance + ε) · γ + β, row by row"
-_ATTENTION = (
-    Stage("normalised", "normalised", "R × D", _NORMALISED, Residual.forward, "08"),
-    Stage("query", "Q", "R × D", "Q = x̂ W_Q + b_Q", MultiHeadAttention.forward, "06"),
-    Stage("key", "K", "C × D", "K = y W_K + b_K", MultiHeadAttention.keys_values, "06"),
-    Stage("value", "V", "C × D", "V = y W_V + b_V", MultiHeadAttention.keys_values, "06"),
-    Stage(
-        "energies", "energies", "R × C", "Q Kᵀ / √d in each head, d = its width", _weights, "04", 10
-    ),
-    Stage("weights", "weights", "R × C", "softmax of each row of the energies", _weights, "07", 1),
-    Stage("heads", "heads", "R × D", "weights · V, side by side", MultiHeadAttention._attend, "06"),
-    Stage("output", "output", "R × D", "heads W_O + b_O", MultiHeadAttention.forward, "06", 6),
-    Stage("residual", "sum", "R × D", "x + output", Residual.forward, "08", 10),
-)
-_INPUT = (
-    Stage("embedding", "words", "R × D", "embedding of the token · √D", Transformer.embed, "04"),
-    Stage(
-        "position",
-        "positions",
-        "R × D",
-        "row t: sin(t ω₀), cos(t ω₀), sin(t ω₁), …, with ωᵢ = 10000^(−2i/D)",
-        sinusoidal,
-        "05",
-        1,
-    ),
-    Stage("sum", "sum", "R × D", "words + positions", SinusoidalPositions.forward, "05"),
-)
-_NETWORK = (
-    Stage("normalised", "normalised", "R × D", _NORMALISED, Residual.forward, "08"),
-    Stage("hidden", "hidden", "R × F", "max(0, x̂ W₁ + b₁)", FeedForward.forward, "08"),
-    Stage("output", "output", "R × D", "hidden W₂ + b₂", FeedForward.forward, "08", 6),
-    Stage("residual", "sum", "R × D", "x + output", Residual.forward, "08", 10),
-)
-_MEMORY = (Stage("memory", "memory", "R × D", _NORMALISED, Encoder.forward, "08"),)
-_OUTPUT = (
-    Stage("features", "features", "R × D", _NORMALISED, Decoder.forward, "10"),
-    Stage("logits", "logits", "R × V", "features Eᵀ", SequenceModel.project, "10", 6),
-    Stage("probabilities", "probabilities", "R × V", "softmax of each row", greedy, "10", 1),
-)
 
 
 # `Any`: a chapter's folder imports nothing that loads models.
@@ -136,7 +68,7 @@ class LiveTransformer(StillWidget):
         traitlets.TraitError: a value of `state` is none that the model can take.
     """
 
-    _esm, _css = front_end(__file__, "engine.js")
+    _esm, _css = front_end(__file__, "engine.js", "matrix.js", "sentence.js")
 
     heading = "A Transformer at work: English to Korean"
     text = traitlets.Unicode(SENTENCES[0], help="the sentence").tag(sync=True)
@@ -151,12 +83,12 @@ class LiveTransformer(StillWidget):
 
     def __init__(self, translator: Any, **state: Any) -> None:
         self._translator, model = translator, translator.model
-        heads, boxes = model.config.heads, _boxes(model)
-        self._opened = [f"{name}{one.name}" for name, _, stages in boxes for one in stages]
-        layers = [name[:-1] for name, _, _ in boxes if name.count(".") == 3]
-        self._parts = {f"{layer}.{head}" for layer in layers for head in range(heads)}
-        self._parts |= {layer.rsplit(".", 1)[0] for layer in layers}
-        stages = list(dict.fromkeys(one for _, _, some in boxes for one in some))
+        boxes, heads = boxes_of(model), range(model.config.heads)
+        self._opened = [f"{box.prefix}{one.name}" for box in boxes for one in box.stages]
+        attentions = {box.prefix for box in boxes if box.title.endswith("-attention")}
+        self._parts = {f"{prefix}{head}" for prefix in attentions for head in heads}
+        self._parts |= {prefix.rsplit(".", 2)[0] for prefix in attentions}
+        stages = list(dict.fromkeys(one for box in boxes for one in box.stages))
         asked = translator.explain(SENTENCES[0])
         shares = asked.cross(ASKED)[STEP]  # S
         right = asked.source_tokens[shares.argmax()]
@@ -169,12 +101,12 @@ class LiveTransformer(StillWidget):
             "target": _glossed(translator.target.tokens(range(model.target_vocab))),
             "weights": weights,
             "shapes": shapes,
-            "heads": heads,
-            "boxes": [(name, title, [*map(stages.index, some)]) for name, title, some in boxes],
+            "heads": len(heads),
+            "boxes": [(*box[:4], [*map(stages.index, box.stages)]) for box in boxes],
             "stages": [
-                (*one[:4], _place(one.code), CHAPTERS[one.chapter], one.limit) for one in stages
+                (*one[:4], code_of(one.code)[0], CHAPTERS[one.chapter], one.limit) for one in stages
             ],
-            "code": {_place(one.code): _code(one.code) for one in stages},
+            "code": dict(code_of(one.code) for one in stages),
             "question": {"legend": LEGEND, "values": ANSWERS, "right": right},
             "asked": {"text": SENTENCES[0], "written": STEP, "opened": f"{ASKED}.weights"},
             "because": f"Of the weights, {right} gets {shares.max():.3f}, averaged over the heads.",
@@ -235,37 +167,9 @@ class LiveTransformer(StillWidget):
         return f"LiveTransformer(text={self.text!r}, written={self.written}, off={self.off!r})"
 
 
-def _boxes(model: Any) -> list[tuple[str, str, tuple[Stage, ...]]]:
-    """In the order of computation: what the names of a box's matrices begin with, title, stages."""
-    boxes: list[tuple[str, str, tuple[Stage, ...]]] = [("source.", "words + positions", _INPUT)]
-    for index in range(len(model.encoder.layers)):
-        boxes.append((f"encoder.{index}.self.", "self-attention", _ATTENTION))
-        boxes.append((f"encoder.{index}.network.", "feed-forward", _NETWORK))
-    boxes += [("", "memory", _MEMORY), ("target.", "words + positions", _INPUT)]
-    for index in range(len(model.decoder.layers)):
-        boxes.append((f"decoder.{index}.self.", "self-attention", _ATTENTION))
-        boxes.append((f"decoder.{index}.cross.", "cross-attention", _ATTENTION))
-        boxes.append((f"decoder.{index}.network.", "feed-forward", _NETWORK))
-    return [*boxes, ("", "output", _OUTPUT)]
-
-
 def _glossed(tokens: list[str]) -> str:
     """A line for each token: Korean, how it sounds, what it means; the last two may be empty."""
     meanings = glossary()
     sounds = [romanise(token) if token in meanings else "" for token in tokens]
     lines = zip(tokens, sounds, (meanings.get(token, "") for token in tokens), strict=True)
     return "\n".join(map("\t".join, lines))
-
-
-def _place(function: Callable[..., Any]) -> str:
-    return f"{function.__module__.split('.')[-1]}.py, {function.__qualname__}"
-
-
-def _code(function: Callable[..., Any]) -> str:
-    """The lines of a function, without its docstring."""
-    source = dedent(inspect.getsource(function))
-    parsed = ast.parse(source).body[0]
-    lines = source.splitlines()
-    if isinstance(parsed, ast.FunctionDef) and ast.get_docstring(parsed):
-        del lines[parsed.body[0].lineno - 1 : parsed.body[0].end_lineno]
-    return "\n".join(lines)
