@@ -106,7 +106,7 @@ def test_500_sentences_come_out_alike(page: Page, translator: Translator, source
 )
 def test_switched_off(page: Page, translator: Translator, sources: Any, off: str) -> None:
     stack, index, *head = off.split(".")
-    changed = copy.deepcopy(translator.model)
+    changed: Any = copy.deepcopy(translator.model)
     layers: Any = getattr(changed, stack).layers
     with ExitStack() as until:
         if head:
@@ -119,7 +119,7 @@ def test_switched_off(page: Page, translator: Translator, sources: Any, off: str
 
 @pytest.mark.parametrize("factor", [0, 0.5, 2])
 def test_scaled_positions(page: Page, translator: Translator, sources: Any, factor: float) -> None:
-    changed = copy.deepcopy(translator.model)
+    changed: Any = copy.deepcopy(translator.model)
     changed.positions.table *= factor
     same(changed, sources[:20], in_page(page, sources[:20], positions=factor))
 
@@ -127,8 +127,8 @@ def test_scaled_positions(page: Page, translator: Translator, sources: Any, fact
 def test_weights_of_the_readers_own(page: Page, translator: Translator, sources: Any) -> None:
     source = sources[0]
     row = torch.rand(len(source)).softmax(0)
-    changed = copy.deepcopy(translator.model)
-    attention: Any = changed.encoder.layers[1].self_attention
+    changed: Any = copy.deepcopy(translator.model)
+    attention = changed.encoder.layers[1].self_attention
 
     def attend(query: Tensor, key: Tensor, value: Tensor, scope: Any) -> Tensor:
         weights = (query @ key.transpose(2, 3) / 4).softmax(-1)

@@ -126,7 +126,8 @@ function makeTransformer(stored, heads, bos, eos) {
         ((trace[`${name}.weights`] ??= [])[head] ??= []).push(shares);
         if (isOff(`${name}.${head}`)) continue;
         shares.forEach((share, key) => {
-          for (let place = from; place < to; place += 1) blended[place] += share * values[key][place];
+          const value = values[key];
+          for (let place = from; place < to; place += 1) blended[place] += share * value[place];
         });
       }
       return note(`${name}.heads`, blended);

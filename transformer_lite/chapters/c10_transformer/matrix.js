@@ -4,7 +4,7 @@ const NEGATIVE = [20, 62, 112]; // dark for negative, light for positive: to be 
 const ZERO = [140, 145, 150];
 const POSITIVE = [255, 214, 102];
 
-// Children of an element, one for each item, kept from draw to draw: whoever has the focus keeps it.
+// Children of an element, one for each item; they stay from draw to draw, and so does the focus.
 function makeList(element, create, update) {
   const parts = [];
   return (items) => {
@@ -45,8 +45,8 @@ function paint(canvas, rows, columns, limit, shares) {
   context.putImageData(image, 0, 0);
 }
 
-// Rows with their tokens, columns with theirs, and one cell that is put in words: under the pointer,
-// or moved to by arrow keys.
+// Rows with their tokens, columns with theirs, and one cell that is put in words: the one under the
+// pointer, or the one that was chosen by a click or by arrow keys.
 function makeMatrix(follow, entered) {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const cursor = make("div", { class: "cursor" });
@@ -61,12 +61,16 @@ function makeMatrix(follow, entered) {
       name.addEventListener("click", () => follow(place));
       return name;
     },
-    (name, words, place) => {
-      name.textContent = words;
+    (name, [word, next], place) => {
+      name.replaceChildren(word, make("span", {}, next));
       name.setAttribute("aria-pressed", place === now.row);
     },
   );
-  const listColumns = makeList(heads, () => make("span"), (head, words) => (head.textContent = words));
+  const listColumns = makeList(
+    heads,
+    () => make("span"),
+    (head, words) => (head.textContent = words),
+  );
   const go = (row, column, hold) => {
     const within = (place, length) => Math.max(0, Math.min(length - 1, place));
     entered([within(row, now.rows.length), within(column, now.columns)], hold);

@@ -14,19 +14,21 @@ function distance(one, other) {
   return row[other.length];
 }
 
-// Which of the tokens stand in the other list in the same order: the longest such choice.
+// Which of the tokens stand in the other list, in the same order: the longest such choice, and of
+// these the one with the most tokens in their old places.
 function inBoth(tokens, others) {
-  const best = tokens.concat(0).map(() => new Array(others.length + 1).fill(0));
+  const gain = (i, j) => (tokens[i] === others[j] ? 1 + (i === j ? 0.01 : 0) : -1);
+  const best = Array.from({ length: tokens.length + 1 }, () => Array(others.length + 1).fill(0));
   for (let i = tokens.length - 1; i >= 0; i -= 1) {
     for (let j = others.length - 1; j >= 0; j -= 1) {
-      const same = tokens[i] === others[j];
-      best[i][j] = same ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
+      const both = gain(i, j) + best[i + 1][j + 1];
+      best[i][j] = Math.max(both, best[i + 1][j], best[i][j + 1]);
     }
   }
   let j = 0;
-  return tokens.map((token, i) => {
-    while (j < others.length && token !== others[j] && best[i][j + 1] > best[i + 1][j]) j += 1;
-    const kept = j < others.length && token === others[j];
+  return tokens.map((_, i) => {
+    while (j < others.length && best[i][j] === best[i][j + 1]) j += 1;
+    const kept = j < others.length && best[i][j] > best[i + 1][j];
     if (kept) j += 1;
     return kept;
   });
@@ -37,10 +39,15 @@ function makeSentence(known, sentences, longest, choose) {
   const ordinary = known.slice(4); // behind <pad>, <bos>, <eos>, <unk>
   const input = make("input", { type: "text", autocomplete: "off", spellcheck: "false" });
   const field = make("label", {}, make("span", { class: "name" }, "Type English"), input);
-  const menu = makeMenu("or take one", ["…", ...sentences], (one) => one !== "…" && choose(one));
+  const menu = makeMenu("or take one", ["…", ...sentences], (one) => {
+    if (one !== "…") choose(one);
+  });
   const said = make("p", { class: "quiet", role: "status" });
   const offers = make("div", { class: "offers" });
-  const normal = () => input.value.normalize("NFC").toLowerCase().trim().replace(/[.!?…\s]+$/, "");
+  const normal = () => {
+    const text = input.value.normalize("NFC").toLowerCase().trim();
+    return text.replace(/[.!?…]+$/, "").trim();
+  };
   let offered = [];
   const listOffers = makeList(
     offers,

@@ -16,7 +16,8 @@ function readBoxes({ boxes, stages }) {
     const behind = title === "output" ? first : own.at(-1).name;
     const attends = title.endsWith("attention");
     const heading = `${layer ? named(layer) : stack}: ${title}`;
-    return { place, prefix, title, side, keys, layer, stack, behind, attends, heading, stages: own };
+    const more = { layer, stack, behind, attends, heading, stages: own };
+    return { place, prefix, title, side, keys, ...more };
   });
 }
 
@@ -79,8 +80,8 @@ function reweighted(row, place, weight) {
 
 function named(part) {
   const [stack, index, kind, head] = part.split(".");
-  const attention = kind ? `, ${kind}-attention` : "";
-  return `${stack} layer ${Number(index) + 1}${attention}${head ? `, head ${Number(head) + 1}` : ""}`;
+  const attention = kind ? `, ${kind}-attention, head ${Number(head) + 1}` : "";
+  return `${stack} layer ${Number(index) + 1}${attention}`;
 }
 
 function render({ model, el }) {
@@ -233,7 +234,7 @@ function render({ model, el }) {
     const numbered = Array.from({ length: shown.heads }, (_, place) => `head ${place + 1}`);
     const called = (at) => {
       const size = columns / shown.heads;
-      if (maps) return (one.key === "weights" ? "looks at " : "and ") + answers[at].short;
+      if (maps) return (one.key === "weights" ? "looks at " : "and ") + answers[at][0];
       if (wide) return korean[at].filter(Boolean).join(" ");
       return inHeads
         ? `${numbered[Math.floor(at / size)]}, number ${(at % size) + 1}`
@@ -247,13 +248,13 @@ function render({ model, el }) {
       side,
       rows,
       columns,
-      heads: maps ? answers.map((token) => token.short) : inHeads ? numbered : ["1", columns],
+      heads: maps ? answers.map(([word]) => word) : inHeads ? numbered : ["1", columns],
       maps,
       shape: `${letters} = ${rows?.length} × ${columns}${maps ? " in each head" : ""}`,
       say(row, at) {
         const number = rows[row][at];
         const value = number === undefined ? "not to be seen, it comes later" : decimal(number);
-        return [`${asks[row].short}${maps ? " " : ", "}${called(at)}`, value];
+        return [`${asks[row][0]}${maps ? " " : ", "}${called(at)}`, value];
       },
     };
   }
@@ -286,7 +287,7 @@ function render({ model, el }) {
     const kind = ["weights", "probabilities"].includes(one.key);
     matrix.show({
       ...view,
-      names: tokens[side].map((token) => token.long),
+      names: tokens[side],
       row: cell[0],
       cell: at,
       limit: one.limit,
@@ -390,8 +391,8 @@ function render({ model, el }) {
     const read = ["<bos>", ...tokens.map((id) => korean[id][0])].slice(0, length);
     const writes = (place) => (place < count ? korean[tokens[place]][0] : "?");
     showPanel(state, trace, {
-      source: ids.map((id) => ({ short: known[id], long: known[id] })),
-      target: read.map((word, place) => ({ short: word, long: `${word} → ${writes(place)}` })),
+      source: ids.map((id) => [known[id], ""]),
+      target: read.map((word, place) => [word, ` → ${writes(place)}`]),
     });
     showChanges(state, altered);
     showAnswer();
