@@ -43,7 +43,7 @@ _ATTENTION = (
     Stage(
         "energies", "energies", "R × C", "Q Kᵀ / √d in each head, d = its width", _weights, "04", 10
     ),
-    Stage("weights", "weights", "R × C", "softmax of each row of the energies", _weights, "07", 1),
+    Stage("weights", "weights", "R × C", "softmax(energies), row by row", _weights, "07", 1),
     Stage("heads", "heads", "R × D", "weights · V, side by side", MultiHeadAttention._attend, "06"),
     Stage("output", "output", "R × D", "heads W_O + b_O", MultiHeadAttention.forward, "06", 6),
     Stage("residual", "sum", "R × D", "x + output", Residual.forward, "08", 10),
@@ -71,7 +71,7 @@ _MEMORY = (Stage("memory", "memory", "R × D", _NORMALISED, Encoder.forward, "08
 _OUTPUT = (
     Stage("features", "features", "R × D", _NORMALISED, Decoder.forward, "10"),
     Stage("logits", "logits", "R × V", "features Eᵀ", SequenceModel.project, "10", 6),
-    Stage("probabilities", "probabilities", "R × V", "softmax of each row", greedy, "10", 1),
+    Stage("probabilities", "probabilities", "R × V", "softmax(logits), row by row", greedy, "10", 1),
 )
 
 

@@ -48,7 +48,7 @@ function makeSentence(known, sentences, longest, choose) {
     const text = input.value.normalize("NFC").toLowerCase().trim();
     return text.replace(/[.!?…]+$/, "").trim();
   };
-  let offered = [];
+  let [offered, last] = [[], null];
   const listOffers = makeList(
     offers,
     (place) => {
@@ -89,12 +89,14 @@ function makeSentence(known, sentences, longest, choose) {
       said.textContent = `At most ${longest - 1} words, as in training: leave out ${many}.`;
     } else if (!words.length) said.textContent = "Type a few words.";
     else said.textContent = offered.length ? "Words that begin so:" : "";
-    if (!unknown && many <= 0 && words.length) choose(words.join(" "));
+    if (!unknown && many <= 0 && words.length && words.join(" ") !== last) choose(words.join(" "));
   }
   input.addEventListener("input", read);
   return {
     element: make("div", { class: "sentence" }, field, menu.element, said, offers),
     show(text) {
+      if (text === last) return; // whatever stands in the field may be half a sentence
+      last = text;
       menu.show(sentences.includes(text) ? text : "…");
       if (normal() === text) return; // typed by the reader, perhaps with a full stop
       input.value = text;

@@ -93,9 +93,9 @@ function render({ model, el }) {
   const korean = shown.target.split("\n").map((line) => line.split("\t"));
   const transformer = makeTransformer(readWeights(shown.weights, shown.shapes), shown.heads, 1, 2);
   let printing = false; // nobody can reveal anything on paper
-  // What the reader looks at: tokens of both sides (null: the newest), a head, a column, and the
-  // cell under the pointer. And what is shown: the unchanged run, and what is drawn of this one.
-  let [followed, head, column, under] = [{ source: 1, target: null }, 0, 0, null];
+  // What the reader looks at: tokens of both sides (null: the newest), a head, a column (null: where
+  // the largest number is), and the cell under the pointer. The unchanged run, and what is drawn.
+  let [followed, head, column, under] = [{ source: 1, target: null }, 0, null, null];
   let [base, drawn] = [{}, {}];
   const asking = () => model.get("ask") && !printing;
   const now = () => {
@@ -116,6 +116,7 @@ function render({ model, el }) {
   const open = (place, title) => {
     const usual = ["weights", "hidden", "sum", "memory", "probabilities"];
     const fits = (one) => (title ? one.title === title : usual.includes(one.key));
+    column = null;
     choose({ opened: boxes[place].stages.find(fits).name });
   };
   const mark = (side, place) => {
@@ -163,7 +164,8 @@ function render({ model, el }) {
   );
   const shares = Array.from({ length: 101 }, (_, place) => place / 100);
   const weight = makeSlider("weight", shares, (share) => {
-    const weights = reweighted(drawn.rows[drawn.cell[0]], drawn.cell[1], share);
+    column = drawn.cell[1];
+    const weights = reweighted(drawn.rows[drawn.cell[0]], column, share);
     choose({ rows: { ...now().rows, [drawn.edited]: weights } });
   });
   const undo = button("undo this row", () => {
@@ -280,15 +282,16 @@ function render({ model, el }) {
     editing.hidden = !on || one.key !== "weights";
     if (!on) return;
 
-    const cell = [drawn.followed[side], Math.min(column, columns - 1)];
-    const edited = `${box.prefix}${head}.${cell[0]}`;
+    const row = drawn.followed[side];
+    const cell = [row, Math.min(column ?? largestOf(rows[row]), columns - 1)];
+    const edited = `${box.prefix}${head}.${row}`;
     Object.assign(drawn, view, { cell, edited });
     const at = under ?? cell;
     const kind = ["weights", "probabilities"].includes(one.key);
     matrix.show({
       ...view,
       names: tokens[side],
-      row: cell[0],
+      row,
       cell: at,
       limit: one.limit,
       shares: kind,

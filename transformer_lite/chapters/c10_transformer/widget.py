@@ -109,7 +109,7 @@ class LiveTransformer(StillWidget):
             "code": dict(code_of(one.code) for one in stages),
             "question": {"legend": LEGEND, "values": ANSWERS, "right": right},
             "asked": {"text": SENTENCES[0], "written": STEP, "opened": f"{ASKED}.weights"},
-            "because": f"Of the weights, {right} gets {shares.max():.3f}, averaged over the heads.",
+            "because": f"{right} gets {shares.max():.3f} of 1, averaged over the heads.",
             "factors": FACTORS,
             "most": MOST_WRITTEN,
         }
