@@ -71,7 +71,9 @@ _MEMORY = (Stage("memory", "memory", "R × D", _NORMALISED, Encoder.forward, "08
 _OUTPUT = (
     Stage("features", "features", "R × D", _NORMALISED, Decoder.forward, "10"),
     Stage("logits", "logits", "R × V", "features Eᵀ", SequenceModel.project, "10", 6),
-    Stage("probabilities", "probabilities", "R × V", "softmax(logits), row by row", greedy, "10", 1),
+    Stage(
+        "probabilities", "probabilities", "R × V", "softmax(logits), row by row", greedy, "10", 1
+    ),
 )
 
 

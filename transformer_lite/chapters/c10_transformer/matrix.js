@@ -17,9 +17,9 @@ function makeList(element, create, update) {
   };
 }
 
-function decimal(number) {
-  const words = number.toFixed(2);
-  return Number(words) === 0 ? "0.00" : words.replace("-", "−");
+function decimal(number, digits = 2) {
+  const words = number.toFixed(digits);
+  return Number(words) === 0 ? words.replace("-", "") : words.replace("-", "−");
 }
 
 // A picture of numbers, one pixel each; missing ones may not be seen. A share has a shade of the
@@ -141,23 +141,26 @@ function makeHeads(count, choose, toggle) {
 
 // The five most probable next words as bars; a line where each stood without the changes.
 function makeBars() {
-  const drawing = makeSvg("svg", { viewBox: "0 0 340 130", role: "img" });
+  const [width, step] = [260, 35];
+  const viewBox = `0 0 ${width} ${5 * step}`;
+  const drawing = makeSvg("svg", { viewBox, role: "img" });
+  const block = (x, y, width, height, name = "") =>
+    makeSvg("rect", { x, y, width, height, class: name });
   return {
     element: make("div", { class: "pictures" }, drawing),
     show(items) {
-      const heard = items.map(({ words, share }) => `${words} ${decimal(share)}`).join(", ");
+      const heard = items.map(({ words, share }) => `${words} ${decimal(share, 3)}`).join(", ");
       drawing.setAttribute("aria-label", `Most probable next words: ${heard}`);
-      const block = (x, y, width, height) => makeSvg("rect", { x, y, width, height });
       const parts = items.flatMap(({ words, share, before }, place) => {
-        const [top, length] = [26 * place, 88];
-        const bar = block(204, top + 4, length * share, 18);
-        bar.setAttribute("class", "bar");
+        const y = step * place;
+        const tick = before === undefined ? [] : [block((width - 4) * before, y + 17, 4, 13)];
+        const end = { x: width, y: y + 14, "text-anchor": "end" };
         return [
-          makeSvg("text", { x: 0, y: top + 18 }, words),
-          bar,
-          block(204, top + 4, 1, 18),
-          ...(before === undefined ? [] : [block(202 + length * before, top + 1, 4, 24)]),
-          makeSvg("text", { x: 340, y: top + 18, "text-anchor": "end" }, decimal(share)),
+          makeSvg("text", { x: 0, y: y + 14 }, words),
+          makeSvg("text", end, decimal(share, 3)),
+          block(0, y + 20, width, 7, "ground"),
+          block(0, y + 20, width * share, 7, "bar"),
+          ...tick,
         ];
       });
       drawing.replaceChildren(...parts);

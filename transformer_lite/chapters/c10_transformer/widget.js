@@ -170,6 +170,7 @@ function render({ model, el }) {
   });
   const undo = button("undo this row", () => {
     const { [drawn.edited]: _, ...rows } = now().rows;
+    weight.element.querySelector("input").focus(); // the button goes away
     choose({ rows });
   });
   const editing = make("div", { class: "edit" }, weight.element, undo);
@@ -194,10 +195,13 @@ function render({ model, el }) {
   const positions = makeSlider("Positions ×", shown.factors, (factor) =>
     choose({ positions: factor }),
   );
-  const back = button("Put everything back", () => choose(UNCHANGED));
+  const back = button("Put everything back", () => {
+    positions.element.querySelector("input").focus();
+    choose(UNCHANGED);
+  });
   const told = make("span", { class: "quiet" });
   const steps = make("div", { class: "steps" }, ...walk);
-  const title = make("p", { class: "name" }, "Most probable next words");
+  const title = make("p", { class: "name" });
   const parts = [
     sentence.element,
     make("div", { class: "texts" }, english.element, translation.element, before, steps),
@@ -373,6 +377,7 @@ function render({ model, el }) {
 
     const next = trace.probabilities[newest];
     const same = altered && transformer.run(ids, UNCHANGED, tokens.slice(0, length)).trace;
+    title.textContent = `Most probable next words${same ? "; marks: without your changes" : ""}`;
     const best = [...next.keys()].sort((one, other) => next[other] - next[one]).slice(0, 5);
     bars.show(
       best.map((id) => ({

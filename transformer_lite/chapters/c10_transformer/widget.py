@@ -13,7 +13,7 @@ from transformer_lite.data.pocket.corpus import glossary
 from transformer_lite.data.pocket.hangul import romanise
 from transformer_lite.palette import NEUTRAL, OUTPUT
 from transformer_lite.widgets.base import StillWidget, check_trait, front_end
-from transformer_lite.widgets.drawing import QUIET, bar, card, text
+from transformer_lite.widgets.drawing import INK, QUIET, bar, card, text
 from transformer_lite.widgets.frames import WIDTH, Question, Slider
 
 SENTENCES = (
@@ -143,9 +143,12 @@ class LiveTransformer(StillWidget):
         """The sentence, its translation, and the map of the last cross-attention."""
         told = self._translator.explain(self.text)
         y, parts = 2 * _MARGIN, []
-        for words, weight in ((self.text, 600), (told.translation, 600)):
+        meant = " · ".join(label.split("“")[1][:-1] for label in told.target_labels if "“" in label)
+        for words, look in ((self.text, INK), (told.translation, INK), (meant, QUIET)):
             for line in wrap(words, _LETTERS):
-                parts.append(text(_MARGIN, y, line, weight=weight))
+                parts.append(
+                    text(_MARGIN, y, line, weight=600 if look == INK else None, colour=look)
+                )
                 y += _LINE
         shares, step = told.cross(ASKED).tolist(), 17
         left = WIDTH + _MARGIN - step * len(told.source_tokens)
