@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from ipywidgets import Widget
 from loading import load
 from traitlets import TraitError
@@ -13,6 +14,7 @@ from traitlets import TraitError
 import transformer_lite
 from transformer_lite.chapters.c10_transformer import widget
 from transformer_lite.chapters.c10_transformer.widget import ANSWERS, SENTENCES, LiveTransformer
+from transformer_lite.data import BOS, EOS
 from transformer_lite.translator import Translator
 
 EXAMPLES = load("c10_transformer", "widget_examples")
@@ -87,7 +89,11 @@ def test_sentences_are_translated_word_by_word(show: Any, translator: Translator
             assert korean(page) == written
             press("restart")
         best = page.locator(".pictures svg").get_attribute("aria-label")
-        assert best.startswith(f"Most probable next words: {written[0]} we 0.98")
+        ids = torch.tensor([[*translator.source.encode(sentence), EOS]])
+        begin = torch.tensor([[BOS]])
+        logits = translator.model(ids, torch.ones_like(ids, dtype=torch.bool), begin)
+        share = logits.softmax(-1).max()
+        assert best.startswith(f"Most probable next words: {written[0]} we {share:.3f}")
 
 
 def test_typing(show: Any, translator: Translator) -> None:

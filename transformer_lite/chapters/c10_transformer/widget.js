@@ -93,8 +93,8 @@ function render({ model, el }) {
   const korean = shown.target.split("\n").map((line) => line.split("\t"));
   const transformer = makeTransformer(readWeights(shown.weights, shown.shapes), shown.heads, 1, 2);
   let printing = false; // nobody can reveal anything on paper
-  // What the reader looks at: tokens of both sides (null: the newest), a head, a column (null: where
-  // the largest number is), and the cell under the pointer. The unchanged run, and what is drawn.
+  // What the reader looks at: tokens of both sides (null: the newest), a head, a column (null: the
+  // one of the largest number), and the cell under the pointer. The unchanged run, what is drawn.
   let [followed, head, column, under] = [{ source: 1, target: null }, 0, null, null];
   let [base, drawn] = [{}, {}];
   const asking = () => model.get("ask") && !printing;
@@ -205,12 +205,14 @@ function render({ model, el }) {
   const parts = [
     sentence.element,
     make("div", { class: "texts" }, english.element, translation.element, before, steps),
-    make("div", { class: "next" }, title, bars.element),
+    make("div", {}, title, bars.element),
     map.element,
     make("div", { class: "view" }, guessing, result.element, panel),
     make("div", { class: "changes" }, positions.element, back, told),
     ask.element,
   ];
+  const areas = ["sentence", "texts", "next", "map", "view", "changes", "ask"];
+  parts.forEach((part, place) => (part.style.gridArea = areas[place]));
   el.append(makeCard(shown.heading, make("div", { class: "live" }, ...parts)));
 
   function reveal() {
