@@ -16,7 +16,7 @@ _COMMENT = re.compile(r"^ *//.*\n|/\*.*?\*/", re.MULTILINE)
 _COLOURS = "".join(f"--{role}:{colour};" for role, colour in ROLES.items())
 
 
-def front_end(python: str) -> tuple[str, str]:
+def front_end(python: str, *modules: str) -> tuple[str, str]:
     """Module and style sheet of a widget: the files beside its Python file, behind the shared ones.
 
     Text, not paths: a page without a kernel has only what is stored with the widget, so a module
@@ -24,13 +24,15 @@ def front_end(python: str) -> tuple[str, str]:
 
     Args:
         python: the `__file__` of the widget; `.js` and `.css` lie beside it under the same name.
+        modules: further files beside it, which the module begins with, such as "engine.js".
     """
 
-    def stored(kind: str) -> str:
-        files = (_PARTS.with_suffix(kind), Path(python).with_suffix(kind))
+    def stored(kind: str, *between: str) -> str:
+        own = Path(python).with_suffix(kind)
+        files = (_PARTS.with_suffix(kind), *map(own.with_name, between), own)
         return _COMMENT.sub("", "\n".join(file.read_text("utf-8") for file in files))
 
-    return stored(".js"), f".transformer-lite{{{_COLOURS}}}\n{stored('.css')}"
+    return stored(".js", *modules), f".transformer-lite{{{_COLOURS}}}\n{stored('.css')}"
 
 
 def check_trait(name: str, value: object, allowed: Iterable[object]) -> None:
