@@ -50,5 +50,6 @@ def table(
     shown = shown.format_index(escape="html", axis=1).set_caption(escape(caption))
     html = re.sub(r"<th\b", '<th scope="col"', shown.to_html(exclude_styles=True))
     html = re.sub(r"(\d)%", r"\1 %", html)  # as the text writes it
+    html = html.replace("≈ ", "≈\u00a0")  # a sign and its number stay on one line
     # What is too wide scrolls, also by keyboard.
     return Table(caption, f'<div class="course-table" tabindex="0">{html}</div>')

@@ -15,8 +15,7 @@ BOOK = Path(__file__).resolve().parents[2] / "book"
 
 @pytest.mark.skipif(not is_at_hand(), reason="the corpus is not at hand")
 @pytest.mark.parametrize(
-    "name",
-    ["04-queries-keys-values", "05-positions", "06-multi-head", "07-masks", "09-decoder"],
+    "name", ["04-queries-keys-values", "05-positions", "06-multi-head", "07-masks"]
 )
 def test_quoted_captions_are_in_the_corpus(name: str) -> None:
     page = (BOOK / f"{name}.md").read_text("utf-8")
