@@ -157,14 +157,24 @@ def test_without_positions_two_people_change_places(show: Any, translator: Trans
 
 
 def test_a_row_of_the_readers_own(show: Any, translator: Translator) -> None:
-    with show(LiveTransformer(translator, ask=False, opened=ASKED)) as page:
-        bars = page.locator(".pictures svg")
+    unchanged = "고양이 는 사과 를 먹어요 <eos>"
+    with show(LiveTransformer(translator, ask=False, written=99, opened=ASKED)) as page:
+        bars, weight = page.locator(".pictures svg"), page.locator(".edit input[type=range]")
         before = bars.get_attribute("aria-label")
-        weight = page.locator(".edit input")
+        page.locator(".names button").first.click()
+        page.locator(".cells").focus()
+        for _ in range(3):  # from cat to apple
+            page.keyboard.press("ArrowRight")
         weight.focus()
-        page.keyboard.press("Home")
-        assert page.locator(".said").inner_text() == "를 looks at eats: 0.00"
-        assert bars.get_attribute("aria-label") != before
+        page.keyboard.press("End")  # the apple eats
+        assert page.locator(".said").inner_text() == "<bos> looks at apple: 1.00"
+        assert " ".join(korean(page)) == "≠ 사과 는 사과 를 먹어요 <eos>"
+        page.get_by_role("button", name="undo this row").click()
+        assert " ".join(korean(page)) == unchanged
+        page.get_by_label("in all heads").uncheck()
+        weight.press("End")
+        assert "1 row of weights" in page.locator(".changes").inner_text()
+        assert " ".join(korean(page)) == unchanged  # one head of four is not enough
         page.get_by_role("button", name="undo this row").click()
         page.get_by_label("head 2 on").uncheck()
         assert bars.get_attribute("aria-label") != before

@@ -163,17 +163,26 @@ function render({ model, el }) {
     (one) => toggle(`${drawn.box.prefix}${one}`),
   );
   const shares = Array.from({ length: 101 }, (_, place) => place / 100);
+  const together = make("input", { type: "checkbox" });
+  together.checked = true;
+  const edited = (one) => `${drawn.box.prefix}${one}.${drawn.cell[0]}`;
   const weight = makeSlider("weight", shares, (share) => {
-    column = drawn.cell[1];
-    const weights = reweighted(drawn.rows[drawn.cell[0]], column, share);
-    choose({ rows: { ...now().rows, [drawn.edited]: weights } });
+    const [row, key] = drawn.cell;
+    const rows = { ...now().rows };
+    drawn.every.forEach((map, one) => {
+      if (together.checked || one === head) rows[edited(one)] = reweighted(map[row], key, share);
+    });
+    column = key;
+    choose({ rows });
   });
   const undo = button("undo this row", () => {
-    const { [drawn.edited]: _, ...rows } = now().rows;
+    const rows = { ...now().rows };
+    drawn.every.forEach((_, one) => delete rows[edited(one)]);
     weight.element.querySelector("input").focus(); // the button goes away
     choose({ rows });
   });
-  const editing = make("div", { class: "edit" }, weight.element, undo);
+  const all = make("label", { class: "on" }, together, "in all heads");
+  const editing = make("div", { class: "edit" }, weight.element, all, undo);
   const [heading, formula, shape] = [make("b"), make("span"), make("span")];
   const facts = make("p", { class: "facts" }, formula, shape);
   const legend = make("p", { class: "scale quiet", "aria-hidden": "true" });
@@ -255,6 +264,7 @@ function render({ model, el }) {
       stage: one,
       side,
       rows,
+      every: trace[name],
       columns,
       heads: maps ? answers.map(([word]) => word) : inHeads ? numbered : ["1", columns],
       maps,
@@ -290,8 +300,7 @@ function render({ model, el }) {
 
     const row = drawn.followed[side];
     const cell = [row, Math.min(column ?? largestOf(rows[row]), columns - 1)];
-    const edited = `${box.prefix}${head}.${row}`;
-    Object.assign(drawn, view, { cell, edited });
+    Object.assign(drawn, view, { cell });
     const at = under ?? cell;
     const kind = ["weights", "probabilities"].includes(one.key);
     matrix.show({
@@ -316,7 +325,7 @@ function render({ model, el }) {
     if (editing.hidden) return;
     weight.show(Math.round(100 * (rows[cell[0]][cell[1]] ?? 0)) / 100);
     weight.element.querySelector(".name").textContent = `Change: ${say(...cell)[0]}`;
-    undo.hidden = !(edited in state.rows);
+    undo.hidden = !drawn.every.some((_, one) => edited(one) in state.rows);
   }
 
   function showTexts(state, ids, tokens, altered) {
