@@ -140,6 +140,14 @@ def test_weights_of_the_readers_own(page: Page, translator: Translator, sources:
     same(changed, [source], in_page(page, [source], rows=rows))
 
 
+def test_a_reader_leads_the_decoder(page: Page, translator: Translator) -> None:
+    """What chapter 10 tells: all heads look at "apple", and the apple eats."""
+    source = [*translator.source.encode("the cat eats an apple"), EOS]
+    rows = {f"decoder.1.cross.{head}.0": [0, 0, 0, 0, 1, 0] for head in range(4)}
+    [(tokens, _)] = in_page(page, [source], rows=rows)
+    assert translator.target.decode(tokens[:-1]) == "사과 는 사과 를 먹어요"
+
+
 @torch.no_grad()
 def test_the_trace_is_what_the_model_went_through(
     page: Page, translator: Translator, sources: Any
