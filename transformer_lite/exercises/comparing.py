@@ -114,7 +114,8 @@ def _number_difference(expected: float, got: Any, tolerance: float) -> str | Non
         got = got.item()
     if not isinstance(got, numbers.Real):
         return f"expected a number, got {describe(got)}"
-    if abs(float(got) - expected) <= tolerance * (1 + abs(expected)):
+    apart = abs(float(got) - expected)  # NaN between infinities, even where they are equal
+    if apart <= tolerance * (1 + abs(expected)) or float(got) == expected:
         return None
     return f"expected {_rounded(expected)}, got {_rounded(float(got))}"
 

@@ -109,6 +109,10 @@ def product_of_softmax(table: Tensor, sentence: Tensor, bos: int, eos: int) -> T
     return table.softmax(-1)[target_in, target_out].prod()
 
 
+def log_of_product(table: Tensor, sentence: Tensor, bos: int, eos: int) -> Tensor:
+    return product_of_softmax(table.double(), sentence, bos, eos).log()
+
+
 def loop_without_end(tables: Tensor, bos: int, eos: int, most: int) -> Tensor:
     rows, token = torch.arange(len(tables)), torch.full((len(tables),), bos)
     written = torch.full((len(tables), most), eos)
@@ -127,6 +131,13 @@ def loop_until_one_ends(tables: Tensor, bos: int, eos: int, most: int) -> Tensor
         if (token == eos).any():
             break
     return written
+
+
+def loop_until_all_end(tables: Tensor, bos: int, eos: int, most: int) -> Tensor:
+    """As on the page: what stands behind an end is cut off later."""
+    written = loop_without_end(tables, bos, eos, most)
+    idle = ((written == eos).cumsum(1) > 0).all(0)  # most; the loop sees the first of these
+    return written[:, : most - max(int(idle.sum()) - 1, 0)]
 
 
 def loop_with_bos(tables: Tensor, bos: int, eos: int, most: int) -> Tensor:
@@ -159,6 +170,14 @@ def shares_not_moved(table: Tensor, reference: Tensor, bos: int) -> Tensor:
     return torch.stack([forced, shares_in_parallel(table, reference, bos)[1]])
 
 
+def shares_in_one_call(table: Tensor, reference: Tensor, bos: int) -> Tensor:
+    """Free running without a loop: the forced answers are read once."""
+    best = table.argmax(-1)
+    forced = best[F.pad(reference[:-1], (1, 0), value=bos)]
+    free = best[F.pad(forced[:-1], (1, 0), value=bos)]
+    return (torch.stack([forced, free]) == reference).float().mean(1)
+
+
 def shares_without_bos(table: Tensor, reference: Tensor, bos: int) -> Tensor:
     """The first token is given to both runs, and not counted."""
     return shares_in_parallel(table, reference[1:], int(reference[0]))
@@ -187,6 +206,8 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("log-probability", lambda *case: -probability_by_loss(*case), "loss"),
     ("log-probability", probability_of_words, "an-end-forgotten"),
     ("log-probability", product_of_softmax, "no-logarithm"),
+    ("log-probability", log_of_product, "product-rounded-to-0"),
+    ("log-probability", lambda *case: log_of_product(*case).item(), "product-rounded-to-0"),
     (
         "log-probability",
         lambda table, *rest: probability_by_index(table.T, *rest),
@@ -194,11 +215,14 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ),
     ("greedy-loop", loop_without_end, "goes-on"),
     ("greedy-loop", loop_until_one_ends, "all-stop-together"),
+    ("greedy-loop", loop_until_all_end, "narrower-than-most"),
     ("greedy-loop", loop_with_bos, "bos-kept"),
     ("greedy-loop", lambda *case: loop_with_bos(*case)[:, :-1], "bos-kept"),
     ("greedy-loop", loop_filled_with_zeros, "filled-otherwise"),
     ("greedy-loop", loop_sampled, "not-repeatable"),
     ("forced-and-free", shares_not_moved, "not-shifted"),
+    ("forced-and-free", shares_in_one_call, "forced-answers-read"),
+    ("forced-and-free", lambda table, *rest: shares_in_parallel(table.T, *rest), "read-by-column"),
     ("forced-and-free", shares_without_bos, "a-place-too-few"),
     ("forced-and-free", lambda *case: shares_in_parallel(*case).flip(0), "exchanged"),
     ("log-probability", probability_by_sigmoid, "not-normalised"),

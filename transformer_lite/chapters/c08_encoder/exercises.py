@@ -17,27 +17,27 @@ from transformer_lite.exercises.families import (
     tenths,
 )
 
-# ---- layer-norm: every token by itself
+# ---- layer-norm: every word by itself
 
 
 def layer_norm(
     x: Float[Tensor, "B T D"], gain: Float[Tensor, " D"], bias: Float[Tensor, " D"], epsilon: float
 ) -> Float[Tensor, "B T D"]:
-    """The numbers of each token with mean 0 and variance 1, times the gain, plus the bias.
+    """The numbers of each word with mean 0 and variance 1, times the gain, plus the bias.
 
     Source: Ba et al. 2016, section 3.
     """
     normalised = torch.zeros_like(x)
     for place in product(*map(range, x.shape[:-1])):
-        token = x[place]
-        mean = token.sum() / len(token)
-        variance = ((token - mean) ** 2).sum() / len(token)
-        normalised[place] = (token - mean) / (variance + epsilon) ** 0.5 * gain + bias
+        word = x[place]
+        mean = word.sum() / len(word)
+        variance = ((word - mean) ** 2).sum() / len(word)
+        normalised[place] = (word - mean) / (variance + epsilon) ** 0.5 * gain + bias
     return normalised
 
 
 def _norm_cases(generator: torch.Generator) -> Iterator[Arguments]:
-    """Axes of one size and of several; an epsilon that matters; tokens of one number D times."""
+    """Axes of one size and of several; an epsilon that matters; words of one number D times."""
     sizes = [(1, 2, 2, 0.5), (1, 2, 4, 0.01), (2, 3, 4, 1e-5), (3, 3, 3, 1e-5), (2, 4, 3, 0.2)]
     for batch, steps, width, epsilon in sizes:
         x = 1 + tenths(generator, 20, batch, steps, width)
@@ -68,6 +68,7 @@ def _wrong_norm(
         "in front": normalised,
         "gain alone": normalised * gain,
         "bias alone": normalised + bias,
+        "neither": normalised,
         "exchanged": normalised * bias + gain,
     }[affine]
 
@@ -92,16 +93,18 @@ LAYER_NORM = Exercise(
     _wrong_norm,
     {
         "along-columns": [{"axes": axes} for axes in ((0,), (1,), (0, 1))],
-        "tokens-together": [{"axes": axes} for axes in ((1, 2), (0, 1, 2))],
+        "words-together": [{"axes": axes} for axes in ((1, 2), (0, 1, 2))],
         "divided-by-one-less": [{"fewer": 1}, {"fewer": 1, "outside": True}],
         "epsilon-misplaced": [{"outside": True}],
         "gain-in-front": [{"affine": "in front"}],
-        "gain-or-bias": [{"affine": how} for how in ("gain alone", "bias alone", "exchanged")],
+        "gain-or-bias": [
+            {"affine": how} for how in ("gain alone", "bias alone", "neither", "exchanged")
+        ],
     },
     (
         Symptom("axis-lost", _only_as_many_as_numbers),
         batch_mixing(1),
-        Symptom("reads-other-tokens", _without_first),
+        Symptom("reads-other-words", _without_first),
         changes_with("mean-kept", lambda x, *rest: (x + 1, *rest)),
         changes_with("size-kept", lambda x, *rest: (2 * x, *rest[:2], 4 * rest[2])),
     ),
@@ -138,17 +141,23 @@ def _residual_cases(generator: torch.Generator) -> Iterator[Arguments]:
             yield x, tenths(generator, 20, width, width), order
 
 
-def _wrong_residual(x: Tensor, W: Tensor, order: str, **at: str) -> Tensor:
+def _wrong_residual(
+    x: Tensor, W: Tensor, order: str, transposed: bool = False, **at: str
+) -> Tensor:
     """Something else normalised, or x forgotten; `at` says what, for one order or for both."""
     norm = _plainly_normalised
+
+    def sublayer(y: Tensor) -> Tensor:
+        return (y @ (W.T if transposed else W)).tanh()
+
     return {
-        "the sum": lambda: norm(x + (x @ W).tanh()),
-        "what enters": lambda: x + (norm(x) @ W).tanh(),
-        "the result": lambda: x + norm((x @ W).tanh()),
-        "x": lambda: norm(x) + (norm(x) @ W).tanh(),
-        "both": lambda: norm(x + (norm(x) @ W).tanh()),
-        "the result alone": lambda: norm((x @ W).tanh()),
-        "what enters alone": lambda: (norm(x) @ W).tanh(),
+        "the sum": lambda: norm(x + sublayer(x)),
+        "what enters": lambda: x + sublayer(norm(x)),
+        "the result": lambda: x + norm(sublayer(x)),
+        "x": lambda: norm(x) + sublayer(norm(x)),
+        "both": lambda: norm(x + sublayer(norm(x))),
+        "the result alone": lambda: norm(sublayer(x)),
+        "what enters alone": lambda: sublayer(norm(x)),
     }[at.get(order, {"post": "the sum", "pre": "what enters"}[order])]()
 
 
@@ -171,10 +180,11 @@ RESIDUAL = Exercise(
         "x-normalised": _in_either_order("x", "x"),
         "residual-lost": _in_either_order("the result alone", "what enters alone"),
         "normalised-twice": _in_either_order("both", "both"),
+        "matrix-transposed": [{"transposed": True}],
     },
     (
         batch_mixing(1),
-        Symptom("reads-other-tokens", _without_first),
+        Symptom("reads-other-words", _without_first),
         Symptom("sum-not-normalised", _post_with_a_mean),
     ),
 )

@@ -38,9 +38,10 @@ def log_probability(
 
 
 def _probability_cases(generator: torch.Generator) -> Iterator[Arguments]:
-    """Sentences of several lengths, one of none; ids of both ends that are not always 0 and 1."""
+    """Of no word, of several, and of so many that no float holds their probability."""
     for size, length, bos, eos in [
         (4, 1, 0, 3), (4, 2, 1, 0), (4, 0, 2, 1), (5, 4, 0, 1), (7, 3, 6, 2), (9, 6, 3, 8),
+        (9, 300, 4, 1),
     ]:  # fmt: skip
         words = torch.tensor([token for token in range(size) if token not in (bos, eos)])
         drawn = torch.randint(len(words), (length,), generator=generator)
@@ -73,6 +74,7 @@ def _wrong_probability(
         "negative": -logs.sum(),
         "negative mean": -logs.mean(),
         "product": logs.sum().exp(),
+        "log of product": logs.exp().prod().log(),
         "sum of probabilities": logs.exp().sum(),
         "mean of probabilities": logs.exp().mean(),
     }[how]
@@ -91,6 +93,7 @@ LOG_PROBABILITY = Exercise(
         "no-logarithm": [
             {"how": how} for how in ("product", "sum of probabilities", "mean of probabilities")
         ],
+        "product-rounded-to-0": [{"how": "log of product"}],
         "loss": [{"how": how} for how in ("mean", "negative", "negative mean")],
     },
     (changes_with("not-normalised", lambda table, *rest: (table + 3, *rest)),),
@@ -133,7 +136,7 @@ def _wrong_loop(
     filler: str = "eos",
     kept: str = "",
 ) -> Tensor:
-    """Reads elsewhere, ends elsewhere, has something else behind the end, or begins with bos."""
+    """Reads or ends elsewhere, has something else behind the end, bos in front, or is shorter."""
     rows, written = torch.arange(len(tables)), [torch.full((len(tables),), bos)]
     for _ in range(most):
         token = written[-1]
@@ -141,11 +144,17 @@ def _wrong_loop(
         written.append((tables[:, bos] if read == "bos" else choices[read]).argmax(-1))
     words = torch.stack(written[1:], dim=1)
     ends = (words == eos).int()
-    behind = ends.cumsum(1) > ends
+    behind, active = ends.cumsum(1) > ends, ends.cumsum(1) == 0
     where = {"each": behind, "any": behind.any(0).expand_as(behind), "never": behind & False}
     words = words.masked_fill(where[ended], {"eos": eos, "bos": bos, "zero": 0}[filler])
     with_bos = F.pad(words, (1, 0), value=bos)
-    return {"": words, "in time": with_bos[:, :most], "too long": with_bos}[kept]
+    return {
+        "": words,
+        "in time": with_bos[:, :most],
+        "too long": with_bos,
+        "until all end": words[:, : int(active.any(0).sum()) + 1],
+        "until one ends": words[:, : int(active.all(0).sum()) + 1],
+    }[kept]
 
 
 def _first_word_wrong(arguments: Arguments, value: Tensor, answer: Function) -> bool:
@@ -159,7 +168,11 @@ GREEDY_LOOP = Exercise(
     _wrong_loop,
     {
         "goes-on": [{"ended": "never"}],
-        "all-stop-together": [{"ended": "any"}],
+        "all-stop-together": [{"ended": "any"}, {"kept": "until one ends"}],
+        "narrower-than-most": [
+            {"kept": "until all end"},
+            {"kept": "until all end", "ended": "never"},
+        ],
         "always-reads-bos": [{"read": "bos"}, {"read": "bos", "ended": "never"}],
         "read-by-column": [{"read": "column"}, {"read": "column", "ended": "never"}],
         "filled-otherwise": [{"filler": "zero"}, {"filler": "bos"}],
@@ -203,17 +216,19 @@ def _wrong_shares(
     bos: int,
     pasts: tuple[str, str] = ("right", "own"),
     counted: str = "all",
+    axis: int = 1,
 ) -> Tensor:
-    """Other pasts for the two runs; something else counted."""
+    """Other pasts for the two runs; something else counted; columns read."""
     if counted == "behind the first":
         bos, reference = int(reference[0]), reference[1:]
 
     def hits(past: str) -> Tensor:
-        before, best, found = bos, table.argmax(-1).tolist(), []
+        before, last, best, found = bos, bos, table.argmax(axis).tolist(), []
         for wanted in reference.tolist():
             before = wanted if past == "not shifted" else before
             found.append(best[before] == wanted)
-            before = wanted if past == "right" else best[before]
+            answers = {"right": wanted, "forced answers": best[last]}
+            before, last = answers.get(past, best[before]), wanted
         return torch.tensor(found).float()
 
     forced, free = map(hits, pasts)
@@ -233,6 +248,8 @@ FORCED_AND_FREE = Exercise(
     _wrong_shares,
     {
         "one-run-twice": [{"pasts": ("right", "right")}, {"pasts": ("own", "own")}],
+        "forced-answers-read": [{"pasts": ("right", "forced answers")}],
+        "read-by-column": [{"axis": 0}],
         "exchanged": [{"pasts": ("own", "right")}],
         "not-shifted": [{"pasts": ("not shifted", "own")}],
         "nothing-behind-an-error": [{"counted": "up to an error"}],
