@@ -121,7 +121,7 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
         logits_by_broadcasting,
         logits_by_package,
     ],
-    "transformer-parameters": [
+    "model-parameters": [
         parameters_by_formula,
         parameters_by_list,
         parameters_by_torch,
@@ -234,8 +234,8 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("tied-logits", logits_by_cosine, "lengths-lost"),
     ("tied-logits", logits_by_columns, "transposed"),
     ("tied-logits", lambda x, table: x[:, -1] @ table.T, "last-token-alone"),
-    ("transformer-parameters", parameters_of_two_encoders, "decoder-like-encoder"),
-    ("transformer-parameters", parameters_by_state, "shared-counted-again"),
+    ("model-parameters", parameters_of_two_encoders, "decoder-like-encoder"),
+    ("model-parameters", parameters_by_state, "shared-counted-again"),
     ("embed-at", embed_centred, "depends-on-batch-mates"),
     ("embed-at", embed_at_one_position, "not-continued"),
     ("embed-at", lambda *case: embed_by_slices(*case) + 1, None),
@@ -243,20 +243,20 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("tied-logits", logits_from_the_largest, "depends-on-other-words"),
     ("tied-logits", lambda *case: logits_by_matmul(*case).tanh(), "not-in-proportion"),
     ("tied-logits", lambda *case: 3 * logits_by_matmul(*case), None),
-    ("transformer-parameters", parameters_of_torch_transformer, "belongs-nowhere"),
+    ("model-parameters", parameters_of_torch_transformer, "belongs-nowhere"),
     (
-        "transformer-parameters",
+        "model-parameters",
         lambda *case: of_package(*case, positions="learned"),
         "belongs-nowhere",
     ),
-    ("transformer-parameters", lambda *case: of_package(*case, norm="pre"), "belongs-nowhere"),
+    ("model-parameters", lambda *case: of_package(*case, norm="pre"), "belongs-nowhere"),
     (
-        "transformer-parameters",
+        "model-parameters",
         lambda v, *rest: parameters_by_formula(v, *rest) - v * rest[0],  # without the words
         "words-miscounted",
     ),
     (
-        "transformer-parameters",
+        "model-parameters",
         lambda v, d, f, n, shared: parameters_by_formula(v, d, f, n, shared) - n * (13 * d + 2 * f),
         "layers-miscounted",
     ),

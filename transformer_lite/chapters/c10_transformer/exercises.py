@@ -161,10 +161,10 @@ TIED_LOGITS = Exercise(
     ),
 )
 
-# ---- transformer-parameters: what the whole model has to learn
+# ---- model-parameters: what the whole model has to learn
 
 
-def transformer_parameters(vocab: int, d_model: int, d_ff: int, layers: int, shared: bool) -> int:
+def model_parameters(vocab: int, d_model: int, d_ff: int, layers: int, shared: bool) -> int:
     """Parameters of the paper's model: embeddings, `layers` on each side, output without bias.
 
     Source: Vaswani et al. 2017, sections 3.1 to 3.4, with a bias in each linear map of a layer.
@@ -209,14 +209,14 @@ def _miscounted(misconception: str, words: int, layers: int) -> Symptom:
     def shows(arguments: Arguments, value: int, answer: Function) -> bool:
         vocab, d_model, d_ff, depth, shared = arguments
         larger = (vocab + words, d_model, d_ff, depth + layers, shared)
-        right = transformer_parameters(*larger) - transformer_parameters(*arguments)
+        right = model_parameters(*larger) - model_parameters(*arguments)
         return bool(answer(*larger) - value != right)
 
     return Symptom(misconception, shows)
 
 
 TRANSFORMER_PARAMETERS = Exercise(
-    transformer_parameters,
+    model_parameters,
     _total_cases,
     _wrong_total,
     {
