@@ -215,7 +215,7 @@ def _miscounted(misconception: str, words: int, layers: int) -> Symptom:
     return Symptom(misconception, shows)
 
 
-TRANSFORMER_PARAMETERS = Exercise(
+MODEL_PARAMETERS = Exercise(
     model_parameters,
     _total_cases,
     _wrong_total,
@@ -234,4 +234,4 @@ TRANSFORMER_PARAMETERS = Exercise(
     ),
 )
 
-EXERCISES = (EMBED_AT, TIED_LOGITS, TRANSFORMER_PARAMETERS)
+EXERCISES = (EMBED_AT, TIED_LOGITS, MODEL_PARAMETERS)
