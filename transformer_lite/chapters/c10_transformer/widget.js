@@ -95,9 +95,7 @@ function render({ model, el }) {
   // The box with the answer stays closed until it is given.
   const locked = (opened) => asking() && opened && find(opened) === find(asked.opened);
   const isOff = (part) => model.get("off").includes(part);
-  const choose = (values) => {
-    change(model, asking() ? values : { ...values, prediction: null });
-  };
+  const choose = (values) => change(model, asking() ? values : { ...values, prediction: null });
   const read = (text) => {
     followed = { source: 1, target: null };
     choose({ text, written: 0, rows: {} });
@@ -113,8 +111,10 @@ function render({ model, el }) {
   const open = (place, title) => {
     const usual = ["weights", "hidden", "sum", "memory", "probabilities"];
     const fits = (one) => (title ? one.title === title : usual.includes(one.key));
-    column = null;
-    choose({ opened: boxes[place].stages.find(fits).name });
+    const opened = boxes[place].stages.find(fits).name;
+    if (opened !== model.get("opened")) column = null;
+    choose({ opened });
+    draw(); // perhaps another head of the same
   };
   const mark = (side, place) => {
     followed = { ...followed, [side]: place };
@@ -333,7 +333,6 @@ function render({ model, el }) {
       cell: at,
       limit: one.limit,
       shares: kind,
-      off,
       words: say(...at).join(": "),
       label: `${box.heading}, ${one.title}, ${view.shape}`,
     });
@@ -399,7 +398,8 @@ function render({ model, el }) {
     const right = prediction === question.right;
     const verdict = right ? ": right." : `; it is ${question.right}.`;
     const headline = `${right ? "✓" : "✗"} You predicted ${prediction}${verdict}`;
-    if (locked(model.get("opened"))) result.complain("This box has the answer: answer first, or skip.");
+    const complaint = "This box has the answer: answer first, or skip.";
+    if (locked(model.get("opened"))) result.complain(complaint);
     else if (asking()) result.clear();
     else if (prediction !== null) result.show(headline, shown.because, right);
   }
