@@ -193,6 +193,8 @@ def test_a_row_of_the_readers_own(show: Any, translator: Translator) -> None:
         assert weight.is_hidden() and "switched off" in page.locator(".facts").inner_text()
         page.get_by_role("button", name="mean", exact=True).click()
         assert weight.is_visible()
+        page.get_by_label("all heads on").uncheck()
+        assert weight.is_hidden()
         page.get_by_label("all heads on").check()
         assert bars.get_attribute("aria-label") == before
 
