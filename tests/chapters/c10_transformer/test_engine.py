@@ -93,17 +93,7 @@ def test_500_sentences_come_out_alike(page: Page, translator: Translator, source
     ]  # no rounding
 
 
-@pytest.mark.parametrize(
-    "off",
-    [
-        "encoder.0",
-        "decoder.0",
-        "decoder.1",
-        "encoder.0.self.3",
-        "decoder.1.self.0",
-        "decoder.0.cross.2",
-    ],
-)
+@pytest.mark.parametrize("off", ["encoder.0", "decoder.1", "encoder.0.self.3", "decoder.0.cross.2"])
 def test_switched_off(page: Page, translator: Translator, sources: Any, off: str) -> None:
     stack, index, *head = off.split(".")
     changed: Any = copy.deepcopy(translator.model)
@@ -117,7 +107,7 @@ def test_switched_off(page: Page, translator: Translator, sources: Any, off: str
         same(changed, sources[:20], in_page(page, sources[:20], off=[off]))
 
 
-@pytest.mark.parametrize("factor", [0, 0.5, 2])
+@pytest.mark.parametrize("factor", [0, 0.5])
 def test_scaled_positions(page: Page, translator: Translator, sources: Any, factor: float) -> None:
     changed: Any = copy.deepcopy(translator.model)
     changed.positions.table *= factor

@@ -11,13 +11,13 @@ from ipywidgets import Widget
 from loading import load
 from traitlets import TraitError
 
-import transformer_lite
 from transformer_lite.chapters.c10_transformer import widget
-from transformer_lite.chapters.c10_transformer.widget import ANSWERS, SENTENCES, LiveTransformer
+from transformer_lite.chapters.c10_transformer.widget import SENTENCES, LiveTransformer
 from transformer_lite.data import BOS, EOS
 from transformer_lite.translator import Translator
 
 EXAMPLES = load("c10_transformer", "widget_examples")
+BOOK = Path(__file__).parents[3] / "book"
 ASKED = "decoder.1.cross.weights"
 
 
@@ -26,33 +26,42 @@ def translator() -> Translator:
     return Translator.load("pocket")
 
 
+# The shape of each matrix of the opened box.
+STAGES = """async () => {
+  const shapes = [];
+  for (const input of document.querySelectorAll(".panel .choice label input")) {
+    input.click();
+    await Promise.resolve();
+    shapes.push(document.querySelector(".facts").lastChild.textContent);
+  }
+  return shapes;
+}"""
+
+
 def korean(page: Any) -> list[str]:
     """The tokens that are written, as the page has them; the first one, <bos>, was not."""
     shown: list[str] = page.locator(".tokens:has(small) .token:visible b").all_inner_texts()
     return shown[1:]
 
 
-def test_one_answer_is_right(translator: Translator) -> None:
+def test_the_reason_is_the_models_number(translator: Translator) -> None:
     told = translator.explain(SENTENCES[0])
-    assert told.target_tokens[widget.STEP] == "먹어요"
-    row = told.maps[widget.ASKED].mean(0)[widget.STEP]
-    looked = {word: share for word, share in zip(told.source_tokens, row.tolist(), strict=True)}
+    share = told.cross(widget.ASKED)[widget.STEP, told.source_tokens.index("eats")]
     asking = EXAMPLES.examples()["asking"].shown
-    assert asking["question"]["right"] == max(ANSWERS, key=lambda word: looked[word]) == "eats"
-    assert f"eats gets {looked['eats']:.3f}" in asking["because"] and looked["eats"] > 0.9
+    assert asking["question"]["right"] == "eats"
+    assert asking["because"].startswith(f"eats gets {share:.3f}")
 
 
 def test_a_page_can_carry_it(translator: Translator) -> None:
     state = Widget.get_manager_state(widgets=[LiveTransformer(translator)])
-    assert len(json.dumps(state)) < 600_000
+    assert len(json.dumps(state)) < 610_000
 
 
-def test_code_is_that_of_the_package() -> None:
-    for place, lines in EXAMPLES.examples()["asking"].shown["code"].items():
-        file = Path(transformer_lite.__file__).with_name(place.split(",")[0])
-        for line in lines.splitlines():
-            assert line.strip() in file.read_text("utf-8")
-        assert "def " in lines and '"""' not in lines
+def test_what_boxes_refer_to_is_there() -> None:
+    shown = EXAMPLES.examples()["asking"].shown
+    assert all("def " in lines and '"""' not in lines for lines in shown["code"].values())
+    for address, _ in shown["chapters"].values():
+        assert not address or (BOOK / address).with_suffix(".md").is_file()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,7 @@ def test_code_is_that_of_the_package() -> None:
         ("text", "a sombrero"),
         ("opened", "decoder.2.self.key"),
         ("off", ["encoder"]),
+        ("rows", {"decoder.2.self.0.1": [1]}),
         ("positions", 3),
     ],
 )
@@ -101,6 +111,7 @@ def test_typing(show: Any, translator: Translator) -> None:
         field, said = page.get_by_label("Type English"), page.locator(".sentence [role=status]")
         field.fill("The bird sees a dgo.")
         assert said.inner_text().startswith("The model does not know “dgo”.")
+        assert page.locator(".waiting").count() == 1
         page.get_by_role("button", name="restart").click()
         page.get_by_role("button", name="next word").click()
         assert korean(page) == ["고양이"]  # of the last sentence that it could read
@@ -122,12 +133,9 @@ def test_boxes_show_the_numbers_of_the_model(show: Any, translator: Translator) 
         for box in page.locator(".box").all():
             box.click()
             assert page.locator(".box[aria-pressed=true]").count() == 1
-            for stage in page.locator(".panel .choice input").all():
-                stage.check()
-                rows, columns = page.locator(".facts span").last.inner_text()[:5].split(" × ")
-                assert (
-                    f"= {length[rows]} × {length[columns]}" in page.locator(".facts").inner_text()
-                )
+            for shape in page.evaluate(STAGES):
+                rows, columns = shape[:5].split(" × ")
+                assert shape[5:].startswith(f" = {length[rows]} × {length[columns]}")
         page.locator(".decoder .box", has_text="cross-attention").last.click()
         for head, name in enumerate(["head 1", "head 2", "head 3", "head 4"]):
             page.get_by_role("button", name=name, exact=True).click()
@@ -137,7 +145,7 @@ def test_boxes_show_the_numbers_of_the_model(show: Any, translator: Translator) 
                 for key in [*6 * ["ArrowLeft"], *u * ["ArrowRight"]]:
                     page.keyboard.press(key)
                 share = told.maps[widget.ASKED][head, step, u]
-                words = f"looks at {told.source_tokens[u]}: {share:.2f}"
+                words = f"looks at {told.source_tokens[u]}: {share:.3f}"
                 assert page.locator(".said").inner_text().endswith(words)
 
 
@@ -153,34 +161,73 @@ def test_without_positions_two_people_change_places(show: Any, translator: Trans
         assert " ".join(korean(page)) == "남자 는 여자 를 만나요 <eos>"
         page.get_by_label("layer 2").last.uncheck()
         assert korean(page)[0].startswith("≠")
-        assert "decoder layer 2 off" in page.locator(".changes").inner_text()
+        assert "decoder layer 2 off" in page.locator(".next").inner_text()
 
 
 def test_a_row_of_the_readers_own(show: Any, translator: Translator) -> None:
     unchanged = "고양이 는 사과 를 먹어요 <eos>"
     with show(LiveTransformer(translator, ask=False, written=99, opened=ASKED)) as page:
         bars, weight = page.locator(".pictures svg"), page.locator(".edit input[type=range]")
-        before = bars.get_attribute("aria-label")
         page.locator(".names button").first.click()
+        before = bars.get_attribute("aria-label")
         page.locator(".cells").focus()
         for _ in range(3):  # from cat to apple
             page.keyboard.press("ArrowRight")
         weight.focus()
         page.keyboard.press("End")  # the apple eats
-        assert page.locator(".said").inner_text() == "<bos> looks at apple: 1.00"
+        assert page.locator(".said").inner_text() == "<bos> looks at apple: 1.000"
         assert " ".join(korean(page)) == "≠ 사과 는 사과 를 먹어요 <eos>"
         page.get_by_role("button", name="undo this row").click()
         assert " ".join(korean(page)) == unchanged
-        page.get_by_label("in all heads").uncheck()
+        page.get_by_role("button", name="head 1", exact=True).click()
         weight.press("End")
-        assert "1 row of weights" in page.locator(".changes").inner_text()
+        assert "1 row of weights" in page.locator(".next").inner_text()
         assert " ".join(korean(page)) == unchanged  # one head of four is not enough
         page.get_by_role("button", name="undo this row").click()
         page.get_by_label("head 2 on").uncheck()
         assert bars.get_attribute("aria-label") != before
-        assert "cross-attention, head 2 off" in page.locator(".changes").inner_text()
+        assert "cross-attention, head 2 off" in page.locator(".next").inner_text()
         page.get_by_label("head 2 on").check()
         assert bars.get_attribute("aria-label") == before
+        page.get_by_label("head 1 on").uncheck()
+        assert weight.is_hidden() and "switched off" in page.locator(".facts").inner_text()
+        page.get_by_role("button", name="mean", exact=True).click()
+        assert weight.is_visible()
+        page.get_by_label("all heads on").uncheck()
+        assert weight.is_hidden()
+        page.get_by_label("all heads on").check()
+        assert bars.get_attribute("aria-label") == before
+
+
+def test_what_cannot_be_seen_cannot_be_changed(show: Any, translator: Translator) -> None:
+    opened = "decoder.1.self.weights"
+    with show(LiveTransformer(translator, ask=False, written=99, opened=opened)) as page:
+        page.locator(".names button").nth(1).click()
+        assert page.locator(".edit").is_visible()
+        page.locator(".cells").press("ArrowRight")
+        page.locator(".cells").press("ArrowRight")
+        assert page.locator(".said").inner_text().endswith("it comes later")
+        assert page.locator(".edit").is_hidden()
+        page.locator(".names button").first.click()  # a row of one weight
+        page.locator(".cells").press("ArrowLeft")
+        page.locator(".cells").press("ArrowLeft")
+        assert page.locator(".said").inner_text() == "<bos> looks at <bos>: 1.000"
+        assert page.locator(".edit").is_hidden()
+
+
+def test_the_question_waits(show: Any, translator: Translator) -> None:
+    with show(LiveTransformer(translator)) as page:
+        page.get_by_label("or take one").select_option("the man meets the woman")
+        page.get_by_role("button", name="next word", exact=True).click()
+        boxes = page.locator(".decoder .box", has_text="attention")
+        boxes.first.click()
+        assert page.locator(".panel").is_visible() and page.locator(".guess").is_visible()
+        boxes.nth(3).click()
+        assert page.locator(".panel").is_hidden()
+        assert "answer first, or skip" in page.locator(".view .result").inner_text()
+        page.get_by_role("button", name="skip").click()
+        assert page.locator(".panel").is_visible() and page.locator(".guess").is_hidden()
+        assert korean(page) == ["남자"]
 
 
 def test_predict_by_keyboard_then_explore(show: Any, translator: Translator) -> None:
@@ -192,7 +239,7 @@ def test_predict_by_keyboard_then_explore(show: Any, translator: Translator) -> 
         page.keyboard.press("Space")
         page.keyboard.press("Enter")
         assert "✓ You predicted eats: right." in page.locator(".view .result").inner_text()
-        assert page.locator(".said").inner_text() == "를 looks at eats: 0.99"
+        assert page.locator(".said").inner_text() == "를 looks at eats: 0.996"
         page.evaluate("addEventListener('keydown', () => (document.title = 'a slide is turned'))")
         page.locator(".cells").focus()
         page.keyboard.press("ArrowUp")

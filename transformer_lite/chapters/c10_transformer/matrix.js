@@ -22,8 +22,8 @@ function decimal(number, digits = 2) {
   return Number(words) === 0 ? words.replace("-", "") : words.replace("-", "−");
 }
 
-// A picture of numbers, one pixel each; missing ones may not be seen. A share has a shade of the
-// output's colour, any other number lies between two colours that end at −limit and limit.
+// A picture of numbers, one pixel each; missing ones may not be seen. A share has a shade of purple,
+// any other number lies between two colours that end at −limit and limit.
 function paint(canvas, rows, columns, limit, shares) {
   [canvas.width, canvas.height] = [columns, Math.max(1, rows.length)];
   const context = canvas.getContext("2d");
@@ -97,12 +97,13 @@ function makeMatrix(follow, entered) {
   return {
     element: make("div", { class: "matrix" }, make("span"), heads, names, cells),
     said,
-    // rows, columns, names, heads, row (the one followed), cell, limit, shares, words, label
+    // rows, columns, names, heads, row (the one followed), cell, limit, shares, off, words, label
     show(values) {
       now = values;
       const { rows, columns, cell } = values;
       paint(canvas, rows, columns, values.limit, values.shares);
       heads.classList.toggle("turned", values.maps);
+      canvas.classList.toggle("off", values.off);
       for (const part of [cells, heads]) part.style.setProperty("--columns", values.heads.length);
       cells.style.setProperty("--rows", rows.length);
       cells.setAttribute("aria-label", `${values.label}. Arrow keys read cells.`);
@@ -116,24 +117,34 @@ function makeMatrix(follow, entered) {
   };
 }
 
-// The four heads of an attention: a small map each, to be chosen, and whether it is on.
+// Maps of the same size as one, each number their mean.
+function meanOf(maps) {
+  const mean = (row, key) => maps.reduce((sum, map) => sum + map[row][key], 0) / maps.length;
+  return maps[0].map((numbers, row) => numbers.map((_, key) => mean(row, key)));
+}
+
+// The mean of an attention's heads and each of them: a small map, to be chosen, and whether it is on.
 function makeHeads(count, choose, toggle) {
-  const parts = Array.from({ length: count }, (_, head) => {
+  const parts = Array.from({ length: count + 1 }, (_, place) => {
+    const head = place ? place - 1 : null;
     const canvas = make("canvas", { "aria-hidden": "true" });
-    const button = make("button", { type: "button", class: "head" }, canvas, `head ${head + 1}`);
+    const words = place ? `head ${place}` : "mean";
+    const button = make("button", { type: "button", class: "head" }, canvas, words);
     button.addEventListener("click", () => choose(head));
-    const input = make("input", { type: "checkbox", "aria-label": `head ${head + 1} on` });
-    input.addEventListener("change", () => toggle(head));
+    const attributes = { type: "checkbox", "aria-label": `${place ? words : "all heads"} on` };
+    const input = make("input", attributes);
+    input.addEventListener("change", () => toggle(head, input.checked));
     const on = make("label", { class: "on" }, input, "on");
-    return { canvas, button, input, element: make("div", {}, button, on) };
+    return { head, canvas, button, input, element: make("div", {}, button, on) };
   });
   return {
-    element: make("div", { class: "four" }, ...parts.map((part) => part.element)),
+    element: make("div", { class: "small" }, ...parts.map((part) => part.element)),
     show(maps, columns, chosen, off) {
-      parts.forEach(({ canvas, button, input }, head) => {
-        paint(canvas, maps[head], columns, 1, true);
+      parts.forEach(({ head, canvas, button, input, element }, place) => {
+        paint(canvas, maps[place], columns, 1, true);
         button.setAttribute("aria-pressed", head === chosen);
         input.checked = !off(head);
+        element.classList.toggle("off", !input.checked);
       });
     },
   };

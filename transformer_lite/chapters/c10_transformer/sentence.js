@@ -43,16 +43,18 @@ function makeSentence(known, sentences, longest, choose) {
     if (one !== "…") choose(one);
   });
   const said = make("p", { class: "quiet", role: "status" });
-  const offers = make("div", { class: "offers" });
+  const row = make("div", { class: "offers" });
+  const offers = make("div", { class: "offers" }, said, row);
+  const element = make("div", { class: "sentence" }, field, menu.element, offers);
   const normal = () => {
     const text = input.value.normalize("NFC").toLowerCase().trim();
     return text.replace(/[.!?…]+$/, "").trim();
   };
   let [offered, last] = [[], null];
   const listOffers = makeList(
-    offers,
+    row,
     (place) => {
-      const button = make("button", { type: "button", class: "light" });
+      const button = make("button", { type: "button" });
       button.addEventListener("click", () => {
         const { unknown, word } = offered[place];
         const words = normal().split(/\s+/);
@@ -78,8 +80,8 @@ function makeSentence(known, sentences, longest, choose) {
         .sort(([one], [other]) => one - other)
         .map(([, word]) => word);
     const unfinished = unknown === typing && begins.length > 0;
-    const listed = unknown && !unfinished ? near() : begins;
-    offered = listed.slice(0, 6).map((word) => ({ unknown: unknown ?? typing, word }));
+    const listed = unfinished ? begins : unknown ? near() : [];
+    offered = listed.slice(0, 6).map((word) => ({ unknown, word }));
     listOffers(offered);
     const many = words.length + 1 - longest;
     if (unknown && !unfinished) {
@@ -89,19 +91,20 @@ function makeSentence(known, sentences, longest, choose) {
       said.textContent = `At most ${longest - 1} words, as in training: leave out ${many}.`;
     } else if (!words.length) said.textContent = "Type a few words.";
     else said.textContent = offered.length ? "Words that begin so:" : "";
-    if (!unknown && many <= 0 && words.length && words.join(" ") !== last) choose(words.join(" "));
+    const readable = !unknown && many <= 0 && words.length;
+    element.classList.toggle("waiting", !readable); // the translation below is an older sentence's
+    if (readable && words.join(" ") !== last) choose(words.join(" "));
   }
   input.addEventListener("input", read);
   return {
-    element: make("div", { class: "sentence" }, field, menu.element, said, offers),
+    element,
     show(text) {
       if (text === last) return; // whatever stands in the field may be half a sentence
       last = text;
       menu.show(sentences.includes(text) ? text : "…");
       if (normal() === text) return; // typed by the reader, perhaps with a full stop
       input.value = text;
-      said.textContent = "";
-      listOffers((offered = []));
+      read();
     },
   };
 }

@@ -2,22 +2,15 @@
 // trace of that run. There is one opened box at a time.
 
 // The boxes as Python lists them, each with its stages: the matrices that it can show, by name.
-function readBoxes({ boxes, stages }) {
-  return boxes.map(([prefix, title, side, keys, places], place) => {
-    const parts = prefix.split(".");
-    const layer = parts.length > 2 ? parts.slice(0, 2).join(".") : null;
-    const stack = { source: "encoder", target: "decoder" }[side];
-    const own = places.map((one) => {
-      const [key, called, shape, formula, code, chapter, limit] = stages[one];
-      return { key, name: prefix + key, title: called, shape, formula, code, chapter, limit };
-    });
-    const { name: first } = own[0];
+function readBoxes(boxes) {
+  return boxes.map((box, place) => {
+    const layer = /^\w+\.\d+/.exec(box.prefix)?.[0];
+    const stack = box.side === "source" ? "encoder" : "decoder";
+    const stages = box.stages.map((one) => ({ ...one, key: one.name, name: box.prefix + one.name }));
     // Behind the box stands the last vector that it makes, but for the output.
-    const behind = title === "output" ? first : own.at(-1).name;
-    const attends = title.endsWith("attention");
-    const heading = `${layer ? named(layer) : stack}: ${title}`;
-    const more = { layer, stack, behind, attends, heading, stages: own };
-    return { place, prefix, title, side, keys, ...more };
+    const behind = stages.at(box.kind === "output" ? 0 : -1).name;
+    const heading = `${layer ? named(layer) : stack}: ${box.title}`;
+    return { ...box, place, layer, stack, stages, behind, heading };
   });
 }
 
@@ -29,17 +22,17 @@ function makeMap(boxes, open, toggle) {
     const attributes = { class: `stack ${name}`, role: "group", "aria-label": name };
     return make("div", attributes, make("span", { class: "name" }, name));
   });
-  const parts = boxes.map(({ place, title, layer, stack }) => {
+  const parts = boxes.map(({ place, kind, title, layer, stack }) => {
     const strip = make("canvas", { "aria-hidden": "true" });
     const lens = make("span", { class: "lens" });
     const words = make("span", {}, title);
-    const kind = title === "memory" || title === "output" ? `box ${title}` : "box";
-    const button = make("button", { type: "button", class: kind }, words, lens, strip);
+    const attributes = { type: "button", class: `box ${kind}` };
+    const button = make("button", attributes, words, lens, strip);
     button.addEventListener("click", () => open(place));
     const column = stacks[stack === "decoder" ? 1 : 0];
     if (layer && !frames[layer]) {
       const input = make("input", { type: "checkbox" });
-      input.addEventListener("change", () => toggle(layer));
+      input.addEventListener("change", () => toggle([layer], input.checked));
       const on = make("label", { class: "on" }, input, `layer ${Number(layer.split(".")[1]) + 1}`);
       frames[layer] = { input, frame: make("div", { class: "layer" }, on) };
       column.append(frames[layer].frame);
@@ -87,44 +80,48 @@ function named(part) {
 function render({ model, el }) {
   const shown = model.get("shown");
   const { question, asked } = shown;
-  const boxes = readBoxes(shown);
+  const boxes = readBoxes(shown.boxes);
   const find = (name) => boxes.find(({ stages }) => stages.some((one) => one.name === name));
   const known = shown.source.split(" ");
   const korean = shown.target.split("\n").map((line) => line.split("\t"));
   const transformer = makeTransformer(readWeights(shown.weights, shown.shapes), shown.heads, 1, 2);
   let printing = false; // nobody can reveal anything on paper
-  // What the reader looks at: tokens of both sides (null: the newest), a head, a column (null: the
-  // one of the largest number), and the cell under the pointer. The unchanged run, what is drawn.
-  let [followed, head, column, under] = [{ source: 1, target: null }, 0, null, null];
-  let [base, drawn] = [{}, {}];
+  // What the reader looks at: tokens of both sides (null: the newest), a head (null: the mean of
+  // all), a column (null: the one of the largest number), and the cell under the pointer. The
+  // unchanged run, the present one, what is drawn.
+  let [followed, head, column, under] = [{ source: 1, target: null }, null, null, null];
+  let [base, present, drawn] = [{}, {}, {}];
   const asking = () => model.get("ask") && !printing;
-  const now = () => {
-    const names = ["text", "written", "opened", "off", "rows", "positions"];
-    const values = Object.fromEntries(names.map((name) => [name, model.get(name)]));
-    return asking() ? { ...asked, ...UNCHANGED, opened: null } : values;
-  };
-  // Whoever does something is not asked any more.
-  const choose = (values) => change(model, { ...now(), ...values, ask: false, prediction: null });
+  // The box with the answer stays closed until it is given.
+  const locked = (opened) => asking() && opened && find(opened) === find(asked.opened);
+  const isOff = (part) => model.get("off").includes(part);
+  const choose = (values) => change(model, asking() ? values : { ...values, prediction: null });
   const read = (text) => {
     followed = { source: 1, target: null };
     choose({ text, written: 0, rows: {} });
   };
-  const toggle = (part) => {
-    const { off } = now();
-    choose({ off: off.includes(part) ? off.filter((one) => one !== part) : [...off, part] });
+  const write = (written) => {
+    followed = { ...followed, target: null };
+    choose({ written });
+  };
+  const toggle = (parts, on) => {
+    const others = model.get("off").filter((one) => !parts.includes(one));
+    choose({ off: on ? others : [...others, ...parts] });
   };
   const open = (place, title) => {
     const usual = ["weights", "hidden", "sum", "memory", "probabilities"];
     const fits = (one) => (title ? one.title === title : usual.includes(one.key));
-    column = null;
-    choose({ opened: boxes[place].stages.find(fits).name });
+    const opened = boxes[place].stages.find(fits).name;
+    if (opened !== model.get("opened")) column = null;
+    choose({ opened });
+    draw(); // perhaps another head of the same
   };
   const mark = (side, place) => {
     followed = { ...followed, [side]: place };
     draw();
   };
   const button = (words, act) => {
-    const made = make("button", { type: "button", class: "light" }, words);
+    const made = make("button", { type: "button" }, words);
     made.addEventListener("click", act);
     return made;
   };
@@ -134,12 +131,12 @@ function render({ model, el }) {
   const translation = makeTokens("Korean", (place) => mark("target", place));
   const before = make("p");
   const walk = [
-    button("back", () => choose({ written: Math.max(0, drawn.count - 1) })),
-    button("next word", () => choose({ written: drawn.count + 1 })),
-    button("all", () => choose({ written: shown.most })),
-    button("restart", () => choose({ written: 0 })),
+    button("back", () => write(Math.max(0, drawn.count - 1))),
+    button("next word", () => write(drawn.count + 1)),
+    button("all", () => write(shown.most)),
+    button("restart", () => write(0)),
   ];
-  walk[1].classList.remove("light");
+  walk[1].classList.add("main");
   const bars = makeBars();
   const map = makeMap(boxes, open, toggle);
   const titles = boxes.map(({ stages }) => stages.map((one) => one.title));
@@ -154,53 +151,68 @@ function render({ model, el }) {
       else draw();
     },
   );
+  // The names of one head of a box, or of all; the map of one, or the mean of those that are on.
+  const headsOf = (one, { prefix } = drawn.box) => {
+    const every = Array.from({ length: shown.heads }, (_, place) => `${prefix}${place}`);
+    return one === null ? every : [every[one]];
+  };
+  const mapOf = (maps, box, one) => {
+    if (one !== null) return maps[one];
+    const on = maps.filter((_, place) => !isOff(`${box.prefix}${place}`));
+    return meanOf(on.length ? on : maps);
+  };
   const heads = makeHeads(
     shown.heads,
     (one) => {
       head = one;
-      open(drawn.box.place, drawn.stage.key === "energies" ? "energies" : "weights");
+      const energies = drawn.stage.key === "energies" && one !== null; // they have no mean
+      open(drawn.box.place, energies ? "energies" : "weights");
     },
-    (one) => toggle(`${drawn.box.prefix}${one}`),
+    (one, on) => toggle(headsOf(one), on),
   );
   const shares = Array.from({ length: 101 }, (_, place) => place / 100);
-  const together = make("input", { type: "checkbox" });
-  together.checked = true;
-  const edited = (one) => `${drawn.box.prefix}${one}.${drawn.cell[0]}`;
   const weight = makeSlider("weight", shares, (share) => {
     const [row, key] = drawn.cell;
-    const rows = { ...now().rows };
-    drawn.every.forEach((map, one) => {
-      if (together.checked || one === head) rows[edited(one)] = reweighted(map[row], key, share);
-    });
+    const rows = { ...model.get("rows") };
+    for (const one of headsOf(head)) {
+      const map = drawn.every[one.split(".").at(-1)];
+      if (!isOff(one)) rows[`${one}.${row}`] = reweighted(map[row], key, share);
+    }
     column = key;
     choose({ rows });
   });
   const undo = button("undo this row", () => {
-    const rows = { ...now().rows };
-    drawn.every.forEach((_, one) => delete rows[edited(one)]);
+    const rows = { ...model.get("rows") };
+    for (const one of headsOf(null)) delete rows[`${one}.${drawn.cell[0]}`];
     weight.element.querySelector("input").focus(); // the button goes away
     choose({ rows });
   });
-  const all = make("label", { class: "on" }, together, "in all heads");
-  const editing = make("div", { class: "edit" }, weight.element, all, undo);
+  const editing = make("div", { class: "edit" }, weight.element, undo);
   const [heading, formula, shape] = [make("b"), make("span"), make("span")];
   const facts = make("p", { class: "facts" }, formula, shape);
-  const legend = make("p", { class: "scale quiet", "aria-hidden": "true" });
+  const ramp = make("canvas");
+  const [low, high] = [make("span"), make("span")];
+  const legend = make("p", { class: "scale quiet", "aria-hidden": "true" }, low, ramp, high);
   const explained = make("p", { class: "quiet" });
-  const [where, lines] = [make("summary"), make("code", { tabindex: 0 })];
+  const [where, lines] = [make("summary"), make("code")];
   const source = make("details", {}, where, make("pre", {}, lines));
   const numbers = make("div", { class: "numbers" }, matrix.element, legend, matrix.said);
   const tools = [heads.element, editing, explained, source];
   const panel = make("div", { class: "panel" }, heading, stage.element, facts, numbers, ...tools);
+  const hint = make("p", { class: "quiet" }, "Click a box to see its numbers.");
 
   const guess = makeChoice(question.legend, question.values, (prediction) =>
     change(model, { prediction }),
   );
-  const answer = make("button", { type: "button" }, "Reveal");
-  const guessing = make("div", { class: "guess" }, guess.element, answer);
+  const answer = button("Reveal", reveal);
+  answer.classList.add("main");
+  const skip = button("skip", () => {
+    change(model, { ask: false, prediction: null });
+    walk[1].focus(); // this button goes away
+  });
+  const guessing = make("div", { class: "guess" }, guess.element, answer, skip);
   const result = makeResult();
   result.element.tabIndex = -1;
-  const ask = makeAsk((value) => change(model, { ask: value, prediction: null }));
   const positions = makeSlider("Positions ×", shown.factors, (factor) =>
     choose({ positions: factor }),
   );
@@ -209,20 +221,18 @@ function render({ model, el }) {
     choose(UNCHANGED);
   });
   const told = make("span", { class: "quiet" });
-  const steps = make("div", { class: "steps" }, ...walk);
+  const steps = make("div", { class: "steps" }, ...walk, positions.element, back);
   const title = make("p", { class: "name" });
-  const parts = [
-    sentence.element,
-    make("div", { class: "texts" }, english.element, translation.element, before, steps),
-    make("div", {}, title, bars.element),
+  const texts = [english.element, translation.element, before, steps]; // stay in view
+  const work = [
     map.element,
-    make("div", { class: "view" }, guessing, result.element, panel),
-    make("div", { class: "changes" }, positions.element, back, told),
-    ask.element,
+    make("div", { class: "view" }, guessing, result.element, hint, panel),
+    make("div", { class: "next" }, title, bars.element, told),
   ];
-  const areas = ["sentence", "texts", "next", "map", "view", "changes", "ask"];
-  parts.forEach((part, place) => (part.style.gridArea = areas[place]));
-  el.append(makeCard(shown.heading, make("div", { class: "live" }, ...parts)));
+  const above = [sentence.element, make("div", { class: "texts" }, ...texts)];
+  for (const part of [...above, ...work]) part.style.gridArea = part.className;
+  const live = make("div", { class: "live" }, ...above, make("div", { class: "work" }, ...work));
+  el.append(makeCard(shown.heading, live));
 
   function reveal() {
     if (model.get("prediction") === null) {
@@ -231,11 +241,10 @@ function render({ model, el }) {
       return;
     }
     const place = asked.text.split(" ").indexOf(question.right);
-    [followed, column] = [{ source: place, target: asked.written }, place];
-    change(model, { ...now(), ...asked, ask: false });
+    [followed, head, column] = [{ source: place, target: asked.written }, null, place];
+    change(model, { ...UNCHANGED, ...asked, ask: false });
     queueMicrotask(() => result.element.focus()); // when it is drawn
   }
-  answer.addEventListener("click", reveal);
   guess.whenEntered(reveal);
 
   // The opened matrix: rows, what they and the columns are called, and a cell in words.
@@ -245,7 +254,10 @@ function render({ model, el }) {
     const [maps, wide] = [one.shape === "R × C", one.shape.endsWith("V")];
     const side = one.shape.startsWith("C") ? box.keys : box.side;
     const [asks, answers] = [tokens[side], tokens[box.keys]];
-    const rows = (maps ? trace[name]?.[head] : trace[name])?.slice(0, asks.length);
+    const every = trace[name];
+    const chosen = one.key === "energies" ? (head ?? 0) : head;
+    const off = maps && headsOf(chosen, box).every(isOff);
+    const rows = (maps && every ? mapOf(every, box, chosen) : every)?.slice(0, asks.length);
     const columns = maps ? answers.length : (rows?.[0].length ?? 1);
     const inHeads = ["query", "key", "value", "heads"].includes(one.key);
     const numbered = Array.from({ length: shown.heads }, (_, place) => `head ${place + 1}`);
@@ -259,48 +271,59 @@ function render({ model, el }) {
     };
     const letter = { source: "S", target: "T" };
     const letters = one.shape.replace("R", letter[box.side]).replace("C", letter[box.keys]);
+    const part = chosen === null ? "mean" : numbered[chosen];
+    const places = wide ? [`${columns} words`] : ["1", columns];
     return {
       box,
       stage: one,
       side,
       rows,
-      every: trace[name],
+      every,
+      chosen,
+      off,
       columns,
-      heads: maps ? answers.map(([word]) => word) : inHeads ? numbered : ["1", columns],
+      heads: maps ? answers.map(([word]) => word) : inHeads ? numbered : places,
       maps,
-      shape: `${letters} = ${rows?.length} × ${columns}${maps ? " in each head" : ""}`,
+      shape:
+        `${letters} = ${rows?.length} × ${columns}` +
+        `${maps ? `, ${part}` : ""}${off ? ", switched off" : ""}`,
       say(row, at) {
         const number = rows[row][at];
-        const value = number === undefined ? "not to be seen, it comes later" : decimal(number);
+        const digits = one.limit === 1 ? 3 : 2;
+        const hidden = number === undefined;
+        const value = hidden ? "not to be seen, it comes later" : decimal(number, digits);
         return [`${asks[row][0]}${maps ? " " : ", "}${called(at)}`, value];
       },
     };
   }
 
   function showPanel(state, trace, tokens) {
-    panel.hidden = !state.opened;
+    hint.hidden = Boolean(state.opened);
+    panel.hidden = !state.opened || Boolean(locked(state.opened));
     if (panel.hidden) return;
     const view = look(trace, tokens, state.opened);
-    const { box, stage: one, rows, columns, side, say } = view;
+    const { box, stage: one, rows, columns, side, chosen, off, say } = view;
+    Object.assign(drawn, view);
     heading.textContent = box.heading;
     stage.show(one.title, titles[box.place]);
     const other = box.keys === box.side ? "x̂" : "memory";
     formula.textContent = one.formula.replace(" y ", ` ${other} `);
-    const [page, chapter] = one.chapter;
+    const [page, chapter] = shown.chapters[one.chapter];
     const linked = page && "content_root" in document.documentElement.dataset; // a page of the book
     const reference = linked ? make("a", { href: page }, chapter) : chapter;
     explained.replaceChildren("Explained in ", reference, ".");
+    source.hidden = !one.code;
     [where.textContent, lines.textContent] = [one.code, shown.code[one.code]];
     const on = Boolean(rows);
     shape.textContent = on ? view.shape : "Switched off: the layer hands on what it gets.";
     numbers.hidden = !on;
-    heads.element.hidden = !on || !box.attends;
-    editing.hidden = !on || one.key !== "weights";
+    heads.element.hidden = !on || box.kind !== "attention";
+    editing.hidden = true;
     if (!on) return;
 
     const row = drawn.followed[side];
     const cell = [row, Math.min(column ?? largestOf(rows[row]), columns - 1)];
-    Object.assign(drawn, view, { cell });
+    drawn.cell = cell;
     const at = under ?? cell;
     const kind = ["weights", "probabilities"].includes(one.key);
     matrix.show({
@@ -313,19 +336,26 @@ function render({ model, el }) {
       words: say(...at).join(": "),
       label: `${box.heading}, ${one.title}, ${view.shape}`,
     });
-    const ends = [kind ? "0" : `−${one.limit}`, `${one.limit}`];
-    legend.replaceChildren(ends[0], make("span", { class: kind ? "shares" : "" }), ends[1]);
-    if (box.attends) {
+    const scale = Array.from({ length: 65 }, (_, place) => place / 64);
+    const shares = scale.map((share) => (kind ? share : 2 * share - 1));
+    paint(ramp, [shares], 65, 1, kind);
+    [low.textContent, high.textContent] = [kind ? "0" : `−${one.limit}`, one.limit];
+    if (box.kind === "attention") {
       const maps = trace[`${box.prefix}weights`];
-      const some = maps.map((map) => map.slice(0, tokens[box.side].length));
-      heads.show(some, tokens[box.keys].length, head, (place) =>
-        state.off.includes(`${box.prefix}${place}`),
-      );
+      const some = [mapOf(maps, box, null), ...maps];
+      const seen = some.map((map) => map.slice(0, tokens[box.side].length));
+      heads.show(seen, tokens[box.keys].length, chosen, (place) => headsOf(place).every(isOff));
     }
+    // A row of one weight has nothing to share, and what comes later cannot be seen.
+    const number = rows[row].length > 1 ? rows[row][cell[1]] : undefined;
+    editing.hidden = one.key !== "weights" || off || number === undefined;
     if (editing.hidden) return;
-    weight.show(Math.round(100 * (rows[cell[0]][cell[1]] ?? 0)) / 100);
-    weight.element.querySelector(".name").textContent = `Change: ${say(...cell)[0]}`;
-    undo.hidden = !drawn.every.some((_, one) => edited(one) in state.rows);
+    weight.show(Math.round(100 * number) / 100);
+    const [name, slider] = weight.element.children;
+    const place = head === null ? "all heads" : `head ${head + 1}`;
+    name.textContent = `Click a cell, then push the slider (${place})`;
+    slider.setAttribute("aria-valuetext", say(...cell).join(": "));
+    undo.hidden = !headsOf(null).some((one) => `${one}.${row}` in state.rows);
   }
 
   function showTexts(state, ids, tokens, altered) {
@@ -363,22 +393,31 @@ function render({ model, el }) {
   function showAnswer() {
     const prediction = model.get("prediction");
     guess.show(prediction);
-    ask.show(asking());
     guessing.hidden = !asking();
     result.element.hidden = !asking() && prediction === null;
     const right = prediction === question.right;
     const verdict = right ? ": right." : `; it is ${question.right}.`;
     const headline = `${right ? "✓" : "✗"} You predicted ${prediction}${verdict}`;
-    if (asking()) result.clear();
+    const complaint = "This box has the answer: answer first, or skip.";
+    if (locked(model.get("opened"))) result.complain(complaint);
+    else if (asking()) result.clear();
     else if (prediction !== null) result.show(headline, shown.because, right);
   }
 
   function draw() {
-    const state = now();
+    const names = ["text", "written", "opened", "off", "rows", "positions"];
+    const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
     const ids = [...state.text.split(" ").map((word) => known.indexOf(word)), 2];
     const altered = state.off.length || Object.keys(state.rows).length || state.positions !== 1;
     if (base.text !== state.text) base = { text: state.text, run: transformer.run(ids) };
-    const { tokens, trace } = altered ? transformer.run(ids, state) : base.run;
+    const key = JSON.stringify([state.text, state.off, state.rows, state.positions]);
+    if (present.key !== key) {
+      const run = altered ? transformer.run(ids, state) : base.run;
+      const same = altered && transformer.run(ids, UNCHANGED, run.tokens).trace; // so far as written
+      present = { key, run, same };
+    }
+    const { tokens, trace } = present.run;
+    const { same } = present;
     const count = Math.min(state.written, tokens.length);
     const length = Math.min(count + 1, tokens.length); // of what the decoder read: <bos> and on
     const [source, newest] = [Math.min(followed.source, ids.length - 1), length - 1];
@@ -386,28 +425,28 @@ function render({ model, el }) {
     drawn = { ...drawn, count, length, followed: { source, target } };
     showTexts(state, ids, tokens, altered);
 
-    const next = trace.probabilities[newest];
-    const same = altered && transformer.run(ids, UNCHANGED, tokens.slice(0, length)).trace;
-    title.textContent = `Most probable next words${same ? "; marks: without your changes" : ""}`;
+    const read = ["<bos>", ...tokens.map((id) => korean[id][0])].slice(0, length);
+    const next = trace.probabilities[target];
+    const marks = same ? "; marks: without your changes" : "";
+    title.textContent = `After ${read[target]}: most probable next${marks}`;
     const best = [...next.keys()].sort((one, other) => next[other] - next[one]).slice(0, 5);
     bars.show(
       best.map((id) => ({
         words: `${korean[id][0]} ${korean[id][2]}`.trim(),
         share: next[id],
-        before: same ? same.probabilities[newest][id] : undefined,
+        before: same ? same.probabilities[target][id] : undefined,
       })),
     );
 
     const vectors = boxes.map(({ side, behind }) => trace[behind]?.[drawn.followed[side]]);
-    const lenses = boxes.map(({ side, title }, place) => {
+    const lenses = boxes.map(({ side, kind }, place) => {
       if (side === "source" || !vectors[place]) return "";
-      const would = title === "output" ? trace.logits[target] : transformer.read(vectors[place]);
+      const would = kind === "output" ? trace.logits[target] : transformer.read(vectors[place]);
       const [word, , meaning] = korean[largestOf(would)];
       return `${word} ${meaning.split(/ [/(]/)[0]}`.trim();
     });
     map.show(state.opened && find(state.opened).place, state.off, vectors, lenses);
 
-    const read = ["<bos>", ...tokens.map((id) => korean[id][0])].slice(0, length);
     const writes = (place) => (place < count ? korean[tokens[place]][0] : "?");
     showPanel(state, trace, {
       source: ids.map((id) => [known[id], ""]),

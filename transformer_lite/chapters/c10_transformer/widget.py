@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import traitlets
 
-from transformer_lite.chapters.c10_transformer.boxes import CHAPTERS, boxes_of, code_of
+from transformer_lite.chapters.c10_transformer.boxes import CHAPTERS, Stage, boxes_of, code_of
 from transformer_lite.data.pocket.corpus import glossary
 from transformer_lite.data.pocket.hangul import romanise
 from transformer_lite.palette import NEUTRAL, OUTPUT
@@ -19,6 +19,7 @@ from transformer_lite.widgets.frames import WIDTH, Question, Slider
 SENTENCES = (
     "the cat eats an apple",
     "the man meets the woman",
+    "the apple eats the cat",
     "a small child drew a big picture",
     "the teacher did not read the newspaper",
     "jun will give a book to mina",
@@ -27,8 +28,8 @@ SENTENCES = (
 # What the question is about: the step that writes the verb, from 0, and where it asks.
 STEP, ASKED = 4, "decoder.1.cross"
 LEGEND = (
-    "Korean puts the verb last. While it writes the verb, which word will decoder layer 2 look at "
-    "most? Predict."
+    "Korean puts the verb last. While the model writes the verb of “the cat eats an apple”, which "
+    "word will decoder layer 2 look at most? Predict."
 )
 ANSWERS = ("cat", "eats", "apple", "<eos>")
 FACTORS = tuple(number / 4 for number in range(9))
@@ -85,10 +86,9 @@ class LiveTransformer(StillWidget):
         self._translator, model = translator, translator.model
         boxes, heads = boxes_of(model), range(model.config.heads)
         self._opened = [f"{box.prefix}{one.name}" for box in boxes for one in box.stages]
-        attentions = {box.prefix for box in boxes if box.title.endswith("-attention")}
+        attentions = {box.prefix for box in boxes if box.kind == "attention"}
         self._parts = {f"{prefix}{head}" for prefix in attentions for head in heads}
         self._parts |= {prefix.rsplit(".", 2)[0] for prefix in attentions}
-        stages = list(dict.fromkeys(one for box in boxes for one in box.stages))
         asked = translator.explain(SENTENCES[0])
         shares = asked.cross(ASKED)[STEP]  # S
         right = asked.source_tokens[shares.argmax()]
@@ -102,11 +102,9 @@ class LiveTransformer(StillWidget):
             "weights": weights,
             "shapes": shapes,
             "heads": len(heads),
-            "boxes": [(*box[:4], [*map(stages.index, box.stages)]) for box in boxes],
-            "stages": [
-                (*one[:4], code_of(one.code)[0], CHAPTERS[one.chapter], one.limit) for one in stages
-            ],
-            "code": dict(code_of(one.code) for one in stages),
+            "boxes": [{**box._asdict(), "stages": [*map(_shown, box.stages)]} for box in boxes],
+            "chapters": CHAPTERS,
+            "code": dict(code_of(one.code) for box in boxes for one in box.stages if one.code),
             "question": {"legend": LEGEND, "values": ANSWERS, "right": right},
             "asked": {"text": SENTENCES[0], "written": STEP, "opened": f"{ASKED}.weights"},
             "because": f"{right} gets {shares.max():.3f} of 1, averaged over the heads.",
@@ -125,14 +123,16 @@ class LiveTransformer(StillWidget):
 
     @traitlets.validate("opened")
     def _check_opened(self, proposal: Any) -> str | None:
-        check_trait("opened", proposal["value"], (None, *self._opened))
-        return None if proposal["value"] is None else str(proposal["value"])
+        opened: str | None = proposal["value"]
+        check_trait("opened", opened, (None, *self._opened))
+        return opened
 
-    @traitlets.validate("off")
-    def _check_off(self, proposal: Any) -> list[str]:
+    @traitlets.validate("off", "rows")
+    def _check_parts(self, proposal: Any) -> Any:
+        name = proposal["trait"].name
         for part in proposal["value"]:
-            check_trait("off", part, self._parts)
-        return list(proposal["value"])
+            check_trait(name, part if name == "off" else part.rpartition(".")[0], self._parts)
+        return proposal["value"]
 
     def words(self) -> str:
         """The sentence, its translation, and where each word of it looked."""
@@ -141,9 +141,9 @@ class LiveTransformer(StillWidget):
 
     def still(self) -> str:
         """The sentence, its translation, and the map of the last cross-attention."""
-        told = self._translator.explain(self.text)
+        told, meanings = self._translator.explain(self.text), glossary()
         y, parts = 2 * _MARGIN, []
-        meant = " · ".join(label.split("“")[1][:-1] for label in told.target_labels if "“" in label)
+        meant = " · ".join(meanings[token] for token in told.target_tokens if token in meanings)
         for words, look in ((self.text, INK), (told.translation, INK), (meant, QUIET)):
             for line in wrap(words, _LETTERS):
                 parts.append(
@@ -155,8 +155,8 @@ class LiveTransformer(StillWidget):
         y += 9 * max(map(len, told.source_tokens))
         for u, word in enumerate(told.source_tokens):
             parts.append(text(left + step * u + 14, y - 6, word, turn=-90))
-        for label, row in zip(told.target_labels, shares, strict=True):
-            parts.append(text(left - 6, y + 13, label.split(" “")[0], anchor="end"))
+        for token, row in zip(told.target_tokens, shares, strict=True):
+            parts.append(text(left - 6, y + 13, token, anchor="end"))
             for u, share in enumerate(row):
                 parts.append(bar(left + step * u, y, step - 1, step - 1, NEUTRAL + "30"))
                 side = (step - 1) * math.sqrt(share)
@@ -168,6 +168,10 @@ class LiveTransformer(StillWidget):
 
     def __repr__(self) -> str:
         return f"LiveTransformer(text={self.text!r}, written={self.written}, off={self.off!r})"
+
+
+def _shown(stage: Stage) -> dict[str, Any]:
+    return {**stage._asdict(), "code": code_of(stage.code)[0] if stage.code else None}
 
 
 def _glossed(tokens: list[str]) -> str:
