@@ -244,7 +244,11 @@ def test_predict_by_keyboard_then_explore(show: Any, translator: Translator) -> 
         page.locator(".cells").focus()
         page.keyboard.press("ArrowUp")
         assert page.locator(".said").inner_text().startswith("사과 looks at eats")
+        page.keyboard.press("End")
+        assert page.locator(".said").inner_text().startswith("사과 looks at <eos>")
+        page.keyboard.press("Escape")
         assert page.title() == "A widget"
+        assert page.evaluate("document.activeElement === document.body")
 
 
 def test_paper_shows_what_was_opened(show: Any, translator: Translator) -> None:

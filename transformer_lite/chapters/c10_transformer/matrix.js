@@ -87,11 +87,12 @@ function makeMatrix(follow, entered) {
   cells.addEventListener("pointermove", (event) => point(event, false));
   cells.addEventListener("pointerleave", () => entered(null, false));
   cells.addEventListener("click", (event) => point(event, true));
+  const far = Number.MAX_SAFE_INTEGER; // as far as it goes
   const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  Object.assign(steps, { Home: [0, -far], End: [0, far] });
   cells.addEventListener("keydown", (event) => {
     if (!(event.key in steps)) return;
     event.preventDefault();
-    event.stopPropagation(); // a deck would turn a slide
     go(now.cell[0] + steps[event.key][0], now.cell[1] + steps[event.key][1], true);
   });
   return {

@@ -232,7 +232,13 @@ function render({ model, el }) {
   const above = [sentence.element, make("div", { class: "texts" }, ...texts)];
   for (const part of [...above, ...work]) part.style.gridArea = part.className;
   const live = make("div", { class: "live" }, ...above, make("div", { class: "work" }, ...work));
-  el.append(makeCard(shown.heading, live));
+  const card = makeCard(shown.heading, live);
+  // In a deck, keys turn slides again once Escape has left the widget; those of a remote always do.
+  card.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") event.target.blur();
+    if (!["PageUp", "PageDown"].includes(event.key)) event.stopPropagation();
+  });
+  el.append(card);
 
   function reveal() {
     if (model.get("prediction") === null) {
