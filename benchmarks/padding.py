@@ -4,7 +4,8 @@
 
 An epoch of each recipe, cut into batches of equally many sentences at random, or by length as
 `epoch_batches` does; then steps with padding and without it (`fast.packing`), turn by turn on one
-thread, in milliseconds of processor time. Results go to transformer_lite/chapters/c11_training/padding.json.
+thread, in milliseconds of processor time. Results go to
+transformer_lite/chapters/c11_training/padding.json.
 """
 
 import time
