@@ -17,7 +17,7 @@ import torch
 from stored import run_missing
 
 from transformer_lite import Transformer, TransformerConfig, data
-from transformer_lite.chapters.c12_debugging.bugs import BUGS, Bug
+from transformer_lite.chapters.c12_debugging.bugs import BUGS, Bug, planted
 from transformer_lite.data import BOS, EOS, Batch, Example, build_tokenizers, collate, encode_pairs
 from transformer_lite.decoding import greedy
 from transformer_lite.evaluation import longest_translation
@@ -90,15 +90,14 @@ def run(setting: Setting) -> dict[str, Any]:
     source, target = build_tokenizers(corpus)
     examples = encode_pairs(corpus.train, source, target)
     bug = BUGS[setting.bug]
-    torch.manual_seed(setting.seed)
-    model = Transformer(
-        TransformerConfig(len(source), len(target), d_model=64, layers=2, d_ff=128, dropout=0.0)
+    config = TransformerConfig(
+        len(source), len(target), d_model=64, layers=2, d_ff=128, dropout=0.0
     )
-    bug.plant(model)
-    config = TrainingConfig(
+    model = planted(setting.bug, config, setting.seed)
+    training = TrainingConfig(
         setting.steps, batch_tokens=512, peak_rate=3e-3, warmup=50, seed=setting.seed
     )
-    trainer = Learner(bug, model, examples, config)
+    trainer = Learner(bug, model, examples, training)
     began = time.perf_counter()
     losses = [trainer.step().loss for _ in range(setting.steps)]
     seconds = round(time.perf_counter() - began, 1)

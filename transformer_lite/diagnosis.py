@@ -26,6 +26,7 @@ Model = SequenceModel[Any, Any]
 Loss = Callable[[Model, Batch], Float[Tensor, ""]]
 WORDS = 6  # of the longest sentence that a model is asked about
 STILL, MOVED = 1e-3, 1e-4  # rows that moved less are the same, rows that moved more are not
+NAN = "a word that may see nothing, by energies of −∞; a mask of the other convention"
 STEPS, RATE, WARMUP = 300, 3e-3, 20  # to learn one batch by heart
 
 
@@ -82,8 +83,8 @@ def diagnose(
 
     Args:
         model: any model of the contract.
-        examples: a few pairs, whose loss is measured and brought down; random ones if None (which
-            a trained model may call surprising: it then fails "first loss").
+        examples: a few pairs to learn by heart; random ones if None, whose first loss may be too
+            high for a trained model.
         loss: what your training brings down, a mean over target tokens.
 
     Raises:
@@ -103,8 +104,8 @@ class _Subject:
         for part in self.model.modules():
             if isinstance(part, nn.Dropout):
                 part.p = 0.0
-            elif isinstance(getattr(part, "dropout", None), float):
-                part.dropout = 0.0
+            elif isinstance(vars(part).get("dropout"), float):
+                vars(part).update(dropout=0.0)
         draw = torch.Generator().manual_seed(0)
 
         def example(source: int, target: int) -> Example:
@@ -141,7 +142,7 @@ def _words(vocab: int, count: int, draw: torch.Generator) -> list[int]:
     return (torch.randperm(vocab - 4, generator=draw)[:count] + 4).tolist()
 
 
-def _other(ids: Int[Tensor, "B T"], vocab: int, places: slice) -> Int[Tensor, "B T"]:
+def _other(ids: Int[Tensor, "B T"], vocab: int, places: slice | list[int]) -> Int[Tensor, "B T"]:
     """Other words at these places."""
     changed = ids.clone()
     changed[:, places] = 4 + (ids[:, places] - 3) % (vocab - 4)
@@ -170,14 +171,14 @@ def _future(subject: _Subject) -> Iterator[Tensor]:
 def _past(subject: _Subject) -> Iterator[Tensor]:
     target, vocab = subject.asked.target_in, subject.model.target_vocab
     for place in range(target.shape[1] - 1):
-        changed = subject.logits(target=_other(target, vocab, slice(place, place + 1)))
+        changed = subject.logits(target=_other(target, vocab, [place]))
         yield subject.moved(changed, subject.rows)[:, -1]
 
 
 def _source(subject: _Subject) -> Iterator[Tensor]:
     source, vocab = subject.asked.source, subject.model.source_vocab
     for place in range(WORDS):
-        changed = subject.logits(_other(source, vocab, slice(place, place + 1)), row=0)
+        changed = subject.logits(_other(source, vocab, [place]), row=0)
         yield subject.moved(changed, subject.rows[:1]).amax()
 
 
@@ -229,58 +230,62 @@ def _hypotheses(subject: _Subject) -> Iterator[Tensor]:
 # What the loss reaches, and what becomes of it
 
 
-def _unreached(subject: _Subject) -> list[str]:
-    """Parts without a gradient, and tensors with one that `parameters()` does not know."""
+def _unlearned(subject: _Subject) -> list[str]:
+    loss = subject.loss(subject.model.train(), subject.batch)
     subject.model.zero_grad()
-    loss = subject.loss(subject.model, subject.batch)
     loss.backward()
-    names = [
-        name
-        for name, part in subject.model.named_modules()
-        if (own := [one for one in part.parameters(recurse=False) if one.requires_grad])
-        and not any(one.grad is not None and one.grad.any() for one in own)
-    ]
     known = {id(one) for one in subject.model.parameters()}
-    nodes, seen = [loss.grad_fn], set()
-    while nodes:
-        node = nodes.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        nodes += [before for before, _ in node.next_functions]
-        if hasattr(node, "variable") and id(node.variable) not in known:
-            names.append(f"a tensor {tuple(node.variable.shape)} that is no parameter")
+    names = [
+        f"a tensor of shape {tuple(leaf.shape)} that parameters() does not list"
+        for leaf in _leaves(loss)
+        if id(leaf) not in known
+    ]
+    for name, part in subject.model.named_modules():
+        own = [one for one in part.parameters(recurse=False) if one.requires_grad]
+        if own and not any(one.grad is not None and one.grad.any() for one in own):
+            names.append(name)
     return names
 
 
-def _shared(subject: _Subject) -> list[str]:
-    """Layers that stand in two places; embeddings may."""
+def _leaves(loss: Tensor) -> Iterator[Tensor]:
+    """The tensors from which a loss was computed and which a gradient can change."""
+    nodes: list[Any] = [loss.grad_fn]
+    seen = {None}
+    while nodes:
+        node = nodes.pop()
+        if node not in seen:
+            seen.add(node)
+            nodes += [before for before, _ in node.next_functions]
+            if hasattr(node, "variable"):
+                yield node.variable
+
+
+def _repeated(subject: _Subject) -> list[str]:
+    """Embeddings and parts without parameters may stand in two places."""
     first: dict[nn.Module, str] = {}
     return [
         f"{name} is {first[part]}"
         for name, part in subject.model.named_modules(remove_duplicate=False)
+        if [*part.parameters(recurse=False)] and not isinstance(part, nn.Embedding)
         if first.setdefault(part, name) != name
-        and any(True for _ in part.parameters(recurse=False))
-        and not isinstance(part, nn.Embedding)
     ]
 
 
 @torch.no_grad()
 def _first_loss(subject: _Subject) -> float:
     loss = subject.loss(subject.model, subject.batch).item()
-    return loss - math.log(subject.model.target_vocab)
+    return loss / math.log(subject.model.target_vocab)
 
 
 @torch.no_grad()
 def _loss_of_padding(subject: _Subject) -> float:
-    batch = subject.batch
-    tensors = {name: F.pad(tensor, (0, 3)) for name, tensor in vars(batch).items()}
-    longer = subject.loss(subject.model, Batch(**tensors))
-    return (longer - subject.loss(subject.model, batch)).abs().item()
+    padded = Batch(**{name: F.pad(ids, (0, 3)) for name, ids in vars(subject.batch).items()})
+    loss = [subject.loss(subject.model, batch).item() for batch in (subject.batch, padded)]
+    return abs(loss[1] - loss[0])
 
 
 def _one_batch(subject: _Subject) -> float:
-    """The copy is trained: what is measured afterwards is what this made of it."""
+    """Trains the copy, which stays like that."""
     model = subject.model.train()
     adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98))
     for step in range(1, STEPS + 1):
@@ -292,31 +297,32 @@ def _one_batch(subject: _Subject) -> float:
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
-    model.eval()
     return loss.item()
 
 
 def _written(subject: _Subject) -> float:
-    batch, most = subject.batch, subject.batch.target_in.shape[1]
+    batch = subject.batch
     written = greedy(
-        subject.model, batch.source, batch.source_mask, bos=BOS, eos=EOS, max_length=most
-    )
-    targets = [row[mask].tolist() for row, mask in zip(batch.target_out, batch.target_mask)]
+        subject.model, batch.source, batch.source_mask,
+        bos=BOS, eos=EOS, max_length=batch.target_in.shape[1],
+    )  # fmt: skip
+    wanted = zip(batch.target_out, batch.target_mask, strict=True)
+    targets = [ids[real].tolist() for ids, real in wanted]
     right = [[*one.tokens, EOS] == target for one, target in zip(written, targets, strict=True)]
     return sum(right) / len(right)
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """A check: what is measured, and what a right model may show.
+    """What a check measures, and what a right model may show.
 
     Attributes:
         name: of the check.
-        measure: gives movements of rows, of which the largest counts, or the smallest where
-            something must move; or names of parts, whose number counts; or a number.
+        measure: gives a number; or movements, of which the largest counts, or the smallest where
+            something must move; or names of parts, whose number counts.
         finds: a sentence, with {} for the number.
-        least, most: what a right model has.
         suspects: bugs that show so.
+        least, most: what a right model has.
     """
 
     name: str
@@ -330,45 +336,64 @@ class _Rule:
         """Measure and judge; a model that raises an error has failed."""
         subject.model.eval()
         try:
-            measured = self.measure(subject)
-            number, found = self._number(measured)
+            number, names = self._number(self.measure(subject))
         except Exception as error:
             found = f"{type(error).__name__}: {shortened(str(error), MOST_SHOWN)}"
             return Check(self.name, math.nan, found, False, self.suspects)
-        passed = self.least <= number <= self.most
-        return Check(self.name, number, found, passed, self.suspects)
+        found = "; ".join([self.finds.format(f"{number:.2g}"), *names])
+        suspects = NAN if math.isnan(number) else self.suspects
+        return Check(self.name, number, found, self.least <= number <= self.most, suspects)
 
-    def _number(self, measured: Iterator[Tensor] | list[str] | float) -> tuple[float, str]:
+    def _number(self, measured: Iterator[Tensor] | list[str] | float) -> tuple[float, list[str]]:
+        """The number that counts, and the first names."""
         if isinstance(measured, float):
-            return measured, self.finds.format(f"{measured:.2g}")
+            return measured, []
         if isinstance(measured, list):
-            names = "".join(f"; {name}" for name in measured[:3])
-            return len(measured), self.finds.format(len(measured)) + names
+            return float(len(measured)), measured[:2] + ["…"] * (len(measured) > 2)
         moved = torch.cat([one.flatten() for one in measured])
-        number = (moved.min() if self.least else moved.max()).item()
-        return number, self.finds.format(f"{number:.1e}")
+        return (moved.min() if self.least else moved.max()).item(), []
 
 
 RULES = (
-    _Rule("prefix", _prefix, "rows move by {} when the words after them are cut off",
-          "X", most=STILL),
-    _Rule("future", _future, "rows move by {} when the words after them are changed",
-          "X", most=STILL),
+    _Rule("prefix", _prefix, "rows move by {} when the words behind them are cut off",
+          "a causal mask that is missing, wrong or too late (after the softmax); heads split or "
+          "merged in the wrong order; a softmax over the queries; a norm over the words",
+          most=STILL),
+    _Rule("future", _future, "rows move by {} when the words behind them are changed",
+          "a causal mask that is missing, wrong, too late or there in one mode only; heads "
+          "merged in the wrong order; a softmax over the queries; a norm over the words",
+          most=STILL),
     _Rule("past", _past, "the last row moves by {} when a word before it is changed",
-          "X", least=MOVED),
+          "a causal mask that hides every word or is inverted; a sentence cut into heads; a "
+          "norm over the batch", least=MOVED),
     _Rule("source", _source, "rows move by {} when a word of the source is changed",
-          "X", least=MOVED),
+          "a padding mask that hides every word or is inverted; a memory that nobody reads",
+          least=MOVED),
     _Rule("order", _order, "rows move by {} when two words of the source change places",
-          "X", least=MOVED),
-    _Rule("padding", _padding, "rows move by {} when the source is padded", "X", most=STILL),
-    _Rule("batch mates", _mates, "rows move by {} when their sentence is alone", "X", most=STILL),
-    _Rule("steps", _steps, "a step gives rows that are off by {}", "X", most=STILL),
-    _Rule("hypotheses", _hypotheses, "off by {} when two hypotheses change places", "X", most=STILL),
-    _Rule("gradient", _unreached, "{} parts are not learned", "X", most=0),
-    _Rule("own layers", _shared, "{} parts stand in two places", "X", most=0),
-    _Rule("first loss", _first_loss, "the loss is {} above that of guessing, ln V", "X",
-          least=-math.inf, most=1.0),
-    _Rule("loss of padding", _loss_of_padding, "the loss moves by {} when the batch is padded", "X", most=STILL),
-    _Rule("one batch", _one_batch, "the loss of one batch can be brought down to {}", "X", most=0.1),
-    _Rule("written", _written, "{} of its targets are then written", "X", least=1.0),
+          "no positions", least=MOVED),
+    _Rule("padding", _padding, "rows move by {} when padding is added to the source",
+          "a padding mask that is missing or inverted; a mask after the softmax; a softmax over "
+          "the queries; heads in the wrong order; a norm over the words", most=STILL),
+    _Rule("batch mates", _mates, "rows move by {} when their sentence is alone",
+          "a norm over the batch; a mask or positions laid along the batch", most=STILL),
+    _Rule("steps", _steps, "rows written step by step are off by {}",
+          "positions that begin again at each step; a cache without the current token; a causal "
+          "mask that steps do not know", most=STILL),
+    _Rule("hypotheses", _hypotheses, "off by {} when two of a sentence change places",
+          "a cache that is not re-ordered; what \"steps\" sees", most=STILL),
+    _Rule("gradient", _unlearned, "parts that are not learned: {}",
+          "layers in a Python list; parts that nothing calls; a mask that hides every word",
+          most=0.0),
+    _Rule("own layers", _repeated, "parts that stand in two places: {}",
+          "[layer] * n", most=0.0),
+    _Rule("first loss", _first_loss, "the loss is {} times that of guessing, ln V",
+          "embeddings or an output that start too large", most=2.0),
+    _Rule("loss of padding", _loss_of_padding, "the loss moves by {} when the batch is padded",
+          "padding counted in the loss; what \"future\" and \"padding\" see", most=STILL),
+    _Rule("one batch", _one_batch, "one batch is learned down to a loss of {}",
+          "a softmax before the cross-entropy; what \"gradient\" sees; too few steps for a large "
+          "model", most=0.1),
+    _Rule("written", _written, "and then written freely: {} of its targets",
+          "a target that is not shifted; training and use that differ, as \"future\" and "
+          "\"steps\" see", least=1.0),
 )  # fmt: skip

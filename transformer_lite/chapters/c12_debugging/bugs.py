@@ -15,9 +15,15 @@ from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention, scaled_dot_product_attention
 from transformer_lite.data.batching import Batch
+from transformer_lite.diagnosis import Diagnosis, diagnose, mean_loss
 from transformer_lite.masks import masked_softmax
 from transformer_lite.scope import KeyValueCache, Scope
-from transformer_lite.transformer import Transformer, TransformerMemory, TransformerState
+from transformer_lite.transformer import (
+    Transformer,
+    TransformerConfig,
+    TransformerMemory,
+    TransformerState,
+)
 
 Plant = Callable[[Transformer], None]
 
@@ -266,6 +272,12 @@ class LateCache(KeyValueCache):
         keys, values = super().append(key, value)
         return keys[:, :, :-1], values[:, :, :-1]
 
+    def select(self, rows: Tensor) -> KeyValueCache:
+        """As `KeyValueCache` does."""
+        chosen = super().select(rows)
+        chosen.__class__ = LateCache
+        return chosen
+
 
 class WithLateCache(Transformer):
     """Attends to the past, then takes the current token into it."""
@@ -322,12 +334,14 @@ BUGS = {
     "no-mask": Bug("no causal mask", turn(looking_back, NoMask)),
     "mask-inverted": Bug("the causal mask inverted", turn(looking_back, Inverted)),
     "mask-too-wide": Bug("a triangle one place too wide", turn(looking_back, OneTooFar)),
-    "mask-too-narrow": Bug("a triangle that hides the word itself", turn(looking_back, WithoutItself)),
+    "mask-too-narrow": Bug("a triangle without the word itself", turn(looking_back, WithoutItself)),
     "mask-blocks-all": Bug("a mask that hides every word", turn(looking_back, Blocked)),
-    "mask-after-softmax": Bug("masks multiplied in after the softmax", turn(attentions, MaskedAfterSoftmax)),
-    "mask-in-training-only": Bug("the causal mask in training only", turn(looking_back, InTrainingOnly)),
+    "mask-after-softmax": Bug("a mask after the softmax", turn(attentions, MaskedAfterSoftmax)),
+    "mask-in-training-only": Bug(
+        "a causal mask in training only", turn(looking_back, InTrainingOnly)
+    ),
     "padding-attended": Bug("no padding mask", turn(looking_at_source, NoMask)),
-    "padding-mask-inverted": Bug("the padding mask of cross-attention inverted", turn(looking_across, Inverted)),
+    "padding-mask-inverted": Bug("the padding mask inverted", turn(looking_across, Inverted)),
     "softmax-over-queries": Bug("the softmax over the queries", turn(attentions, OverQueries)),
     "heads-merged-wrong": Bug("heads merged without transposing", turn(attentions, MergedWrong)),
     "heads-split-wrong": Bug("the sentence cut into heads", turn(attentions, SplitWrong)),
@@ -340,10 +354,43 @@ BUGS = {
     "no-positions": Bug("no positions", drop_positions),
     "positions-divided": Bug("position / frequency", divide_positions),
     "large-embeddings": Bug("embeddings N(0, 1), times √D", enlarge_embeddings),
-    "positions-restart": Bug("positions that begin again at each step", turn(whole, RestartedPositions)),
+    "positions-restart": Bug(
+        "positions that begin again in steps", turn(whole, RestartedPositions)
+    ),
     "cache-late": Bug("a cache without the current token", turn(whole, WithLateCache)),
     "beams-mixed": Bug("hypotheses re-ordered, their cache not", turn(whole, WithUnsortedState)),
     "not-shifted": Bug("the target not shifted", read=not_shifted),
     "padding-in-loss": Bug("padding in the loss", read=with_padding),
     "softmax-twice": Bug("a softmax before the cross-entropy", turn(whole, SoftmaxTwice)),
 }  # fmt: skip
+
+
+def planted(name: str, config: TransformerConfig, seed: int = 0) -> Transformer:
+    """A new model with this bug; its weights start as those of the right one of this seed."""
+    torch.manual_seed(seed)
+    model = Transformer(config)
+    BUGS[name].plant(model)
+    return model
+
+
+def diagnose_bug(name: str, config: TransformerConfig, seed: int = 0) -> Diagnosis:
+    """What `diagnose` says of a new model with this bug, and of its batches."""
+    model, bug = planted(name, config, seed), BUGS[name]
+    return diagnose(model, loss=lambda model, batch: mean_loss(model, bug.read(batch)))
+
+
+@torch.no_grad()
+def distance_from_right(model: Transformer) -> float:
+    """How far logits are from those of the right model with the same weights, at most.
+
+    In standard deviations of the right logits; for this a right model must be at hand.
+    """
+    right = Transformer(model.config).eval()
+    right.load_state_dict(model.state_dict(), strict=False)  # what is not listed is not saved
+    source, target = (
+        torch.tensor([[4, 5, 6, 7, 8], [9, 4, 8, 0, 0]]),
+        torch.tensor([[1, 7, 4, 9, 5]]),
+    )
+    inputs = source, source > 0, target.expand(2, -1)
+    logits = right(*inputs)
+    return ((model.eval()(*inputs) - logits).abs().max() / logits.std()).item()
