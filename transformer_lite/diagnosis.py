@@ -36,7 +36,7 @@ class Check:
 
     Attributes:
         name: of the check.
-        measured: the number; NaN where the model raised an error.
+        measured: the number; NaN where the model gave NaN or raised an error.
         found: a sentence with the number in it, or the error.
         passed: whether a right model may be like that.
         suspects: bugs that show so.
@@ -393,7 +393,7 @@ RULES = (
     _Rule("one batch", _one_batch, "one batch is learned down to a loss of {}",
           "a softmax before the cross-entropy; what \"gradient\" sees; too few steps for a large "
           "model", most=0.1),
-    _Rule("written", _written, "and then written freely: {} of its targets",
-          "a target that is not shifted; training and use that differ, as \"future\" and "
+    _Rule("written", _written, "and then it writes, freely, this share of the targets: {}",
+          "a target that is not shifted; training and use that differ, as \"prefix\" and "
           "\"steps\" see", least=1.0),
 )  # fmt: skip

@@ -81,6 +81,13 @@ def test_a_model_that_raises_an_error_fails_the_check_and_no_other() -> None:
             assert math.isnan(check.measured)
 
 
+def test_what_is_no_number_has_suspects_of_its_own() -> None:
+    model = right("transformer, pre, sinusoidal")
+    nn.init.constant_(model.output.weight, math.nan)
+    first = diagnose(model).checks[0]
+    assert math.isnan(first.measured) and not first.passed and "−∞" in first.suspects
+
+
 def test_a_small_vocabulary_is_refused() -> None:
     with pytest.raises(ValueError, match="target_vocab must be at least 10, but it is 9"):
         diagnose(build("transformer, pre, sinusoidal"))
@@ -131,7 +138,7 @@ class TorchTransformer(SequenceModel[tuple[Tensor, Tensor], Prefix]):
         return self.decode(state.memory, state.hidden, state.written)[:, -1], state
 
 
-@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:The PyTorch API of nested")
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_torchs_own_transformer_passes(norm_first: bool) -> None:
     torch.manual_seed(0)
