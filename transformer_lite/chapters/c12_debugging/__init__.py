@@ -1,0 +1,1 @@
+"""What chapter 12, when the loss lies, brings with it."""
