@@ -39,6 +39,7 @@ class Setting:
 
 def run(setting: Setting) -> dict[str, Any]:
     """Count and time one recipe."""
+    started = time.perf_counter()
     torch.set_num_threads(1)
     recipe = Recipe.load(setting.recipe)
     config, corpus = recipe.training, data.load(**recipe.task)
@@ -86,7 +87,7 @@ def run(setting: Setting) -> dict[str, Any]:
         waste = padding_waste(examples, groups)
         found[name] = {"padding": round(waste, 4), "positions": round(real / (1 - waste))}
         found[name] |= {form: round(median(times[name, form][2:]), 1) for form in models}  # ms
-    return found
+    return found | {"seconds": round(time.perf_counter() - started, 1)}
 
 
 if __name__ == "__main__":

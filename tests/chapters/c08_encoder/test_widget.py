@@ -159,21 +159,21 @@ def test_sizes_have_two_digits(value: float, written: str) -> None:
 def test_the_sentence_has_the_numbers_of_the_picture(explorer: DepthExplorer) -> None:
     widget = DepthExplorer(residual="with", prediction=MORE, ask=False)
     _, signal, gradient, alike, sentence = widget.words().splitlines()
-    assert f"layer 12 at {signal.split(', ')[-1]}, " in sentence
+    assert f"layer 12 at size {signal.split(', ')[-1]}, " in sentence
     assert f"alike by {alike.split(', ')[-1]};" in sentence
-    assert f"is {gradient.split(': ')[1].split(', ')[0]} at the input" in sentence
+    assert f"is {gradient.split(': ')[1].split(', ')[0]} at layer 1's input" in sentence
 
 
 def test_the_gradient_is_covered_until_then(explorer: DepthExplorer) -> None:
     (picture,) = explorer.pictures()
     asked = [explorer._now(one.draw).words for one in picture.layers if one.ask is not False]
     assert [words.split(":")[0] for words in asked[1:]] == [
-        "signal as it leaves layers 1 to 12",
+        "signal behind layers 1 to 12",
         "gradient",
-        "mean cosine of two words that leave layers 1 to 12",
+        "alike behind layers 1 to 12",
     ]
     assert asked[2] == "gradient: covered"
 
 
 def test_a_page_can_carry_it(explorer: DepthExplorer) -> None:
-    assert len(json.dumps(Widget.get_manager_state(widgets=[explorer]))) < 110_000
+    assert len(json.dumps(Widget.get_manager_state(widgets=[explorer]))) < 100_000

@@ -54,7 +54,7 @@ def test_the_reason_is_the_models_number(translator: Translator) -> None:
 
 def test_a_page_can_carry_it(translator: Translator) -> None:
     state = Widget.get_manager_state(widgets=[LiveTransformer(translator)])
-    assert len(json.dumps(state)) < 610_000
+    assert len(json.dumps(state)) < 600_000
 
 
 def test_what_boxes_refer_to_is_there() -> None:

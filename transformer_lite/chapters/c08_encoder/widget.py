@@ -83,9 +83,8 @@ class DepthExplorer(FrameWidget):
         """What came out at the top, and at the bottom on the way back."""
         signal, gradient, alike = signals(norm, residual, layers)
         return Finding(
-            f"The signal enters at size 1 and leaves layer {layers} at {_written(signal[-1])}, its "
-            f"words alike by {alike[-1]:.2f}; the gradient enters there at 1 and is "
-            f"{_written(gradient[0])} at the input of layer 1.",
+            f"The signal leaves layer {layers} at size {_written(signal[-1])}, its words alike by "
+            f"{alike[-1]:.2f}; the gradient is {_written(gradient[0])} at layer 1's input.",
             ANSWERS[sum(gradient[0] >= bound for bound in BOUNDS)],
         )
 
@@ -179,12 +178,12 @@ def _axes() -> Frame:
 
 def _signal(norm: Norm, residual: Residual, layers: int) -> Frame:
     sizes = signals(norm, residual, layers).signal
-    return _on_axis("signal as it leaves", sizes, _SIGNAL, ENCODER)
+    return _on_axis("signal behind", sizes, _SIGNAL, ENCODER)
 
 
 def _gradient(norm: Norm, residual: Residual, layers: int) -> Frame:
     sizes = signals(norm, residual, layers).gradient
-    return _on_axis("gradient at the input of", sizes, _GRADIENT, INK)
+    return _on_axis("gradient at", sizes, _GRADIENT, INK)
 
 
 def _alike(norm: Norm, residual: Residual, layers: int) -> Frame:
@@ -196,7 +195,7 @@ def _alike(norm: Norm, residual: Residual, layers: int) -> Frame:
     ]
     words = ", ".join(f"{one:.2f}" for one in cosines)
     svg = _bars([round(_WHOLE * one) for one in cosines], _ALIKE, ENCODER) + "".join(numbers)
-    return Frame(f"mean cosine of two words that leave layers 1 to {len(cosines)}: {words}", svg)
+    return Frame(f"alike behind layers 1 to {len(cosines)}: {words}", svg)
 
 
 def _on_axis(name: str, sizes: Sequence[float], one: int, colour: str) -> Frame:

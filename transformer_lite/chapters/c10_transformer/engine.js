@@ -32,7 +32,8 @@ function add(x, y) {
 }
 
 function softmax(energies) {
-  const largest = Math.max(...energies); // taken off first: no exponential overflows
+  // Taken off first: no exponential overflows.
+  const largest = Math.max(...energies);
   const exponentials = energies.map((energy) => Math.exp(energy - largest));
   const sum = exponentials.reduce((total, one) => total + one, 0);
   return exponentials.map((one) => one / sum);
@@ -54,9 +55,11 @@ function sinusoid(place, width) {
 const UNCHANGED = { off: [], rows: {}, positions: 1 };
 
 function makeTransformer(stored, heads, bos, eos) {
-  const weights = { "output.weight": stored["target_embedding.weight"], ...stored }; // tied
+  // Tied.
+  const weights = { "output.weight": stored["target_embedding.weight"], ...stored };
   const width = weights["target_embedding.weight"].shape[1];
-  const size = width / heads; // K, the width of one head
+  // K, the width of one head.
+  const size = width / heads;
   const layersOf = (stack) => {
     const own = Object.keys(weights).filter((name) => name.startsWith(`${stack}.layers.`));
     return new Set(own.map((name) => name.split(".")[2])).size;

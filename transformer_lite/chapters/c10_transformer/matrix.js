@@ -1,6 +1,7 @@
 // Numbers as pictures: a matrix that can be read cell by cell, the maps of heads, bars.
 
-const NEGATIVE = [20, 62, 112]; // dark for negative, light for positive: to be read without colour
+// Dark for negative, light for positive: to be read without colour.
+const NEGATIVE = [20, 62, 112];
 const ZERO = [140, 145, 150];
 const POSITIVE = [255, 214, 102];
 
@@ -87,7 +88,8 @@ function makeMatrix(follow, entered) {
   cells.addEventListener("pointermove", (event) => point(event, false));
   cells.addEventListener("pointerleave", () => entered(null, false));
   cells.addEventListener("click", (event) => point(event, true));
-  const far = Number.MAX_SAFE_INTEGER; // as far as it goes
+  // As far as it goes.
+  const far = Number.MAX_SAFE_INTEGER;
   const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   Object.assign(steps, { Home: [0, -far], End: [0, far] });
   cells.addEventListener("keydown", (event) => {

@@ -36,7 +36,8 @@ function inBoth(tokens, others) {
 
 // The field for a sentence of known words. What is typed stays; only what can be read is handed on.
 function makeSentence(known, sentences, longest, choose) {
-  const ordinary = known.slice(4); // behind <pad>, <bos>, <eos>, <unk>
+  // Behind <pad>, <bos>, <eos>, <unk>.
+  const ordinary = known.slice(4);
   const input = make("input", { type: "text", autocomplete: "off", spellcheck: "false" });
   const field = make("label", {}, make("span", { class: "name" }, "Type English"), input);
   const menu = makeMenu("or take one", ["…", ...sentences], (one) => {
@@ -92,17 +93,20 @@ function makeSentence(known, sentences, longest, choose) {
     } else if (!words.length) said.textContent = "Type a few words.";
     else said.textContent = offered.length ? "Words that begin so:" : "";
     const readable = !unknown && many <= 0 && words.length;
-    element.classList.toggle("waiting", !readable); // the translation below is an older sentence's
+    // The translation below is an older sentence's.
+    element.classList.toggle("waiting", !readable);
     if (readable && words.join(" ") !== last) choose(words.join(" "));
   }
   input.addEventListener("input", read);
   return {
     element,
     show(text) {
-      if (text === last) return; // whatever stands in the field may be half a sentence
+      // Whatever stands in the field may be half a sentence.
+      if (text === last) return;
       last = text;
       menu.show(sentences.includes(text) ? text : "…");
-      if (normal() === text) return; // typed by the reader, perhaps with a full stop
+      // Typed by the reader, perhaps with a full stop.
+      if (normal() === text) return;
       input.value = text;
       read();
     },

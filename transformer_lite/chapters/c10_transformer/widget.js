@@ -85,7 +85,8 @@ function render({ model, el }) {
   const known = shown.source.split(" ");
   const korean = shown.target.split("\n").map((line) => line.split("\t"));
   const transformer = makeTransformer(readWeights(shown.weights, shown.shapes), shown.heads, 1, 2);
-  let printing = false; // nobody can reveal anything on paper
+  // Nobody can reveal anything on paper.
+  let printing = false;
   // What the reader looks at: tokens of both sides (null: the newest), a head (null: the mean of
   // all), a column (null: the one of the largest number), and the cell under the pointer. The
   // unchanged run, the present one, what is drawn.
@@ -114,7 +115,8 @@ function render({ model, el }) {
     const opened = boxes[place].stages.find(fits).name;
     if (opened !== model.get("opened")) column = null;
     choose({ opened });
-    draw(); // perhaps another head of the same
+    // Perhaps another head of the same.
+    draw();
   };
   const mark = (side, place) => {
     followed = { ...followed, [side]: place };
@@ -165,7 +167,8 @@ function render({ model, el }) {
     shown.heads,
     (one) => {
       head = one;
-      const energies = drawn.stage.key === "energies" && one !== null; // they have no mean
+      // They have no mean.
+      const energies = drawn.stage.key === "energies" && one !== null;
       open(drawn.box.place, energies ? "energies" : "weights");
     },
     (one, on) => toggle(headsOf(one), on),
@@ -184,7 +187,8 @@ function render({ model, el }) {
   const undo = button("undo this row", () => {
     const rows = { ...model.get("rows") };
     for (const one of headsOf(null)) delete rows[`${one}.${drawn.cell[0]}`];
-    weight.element.querySelector("input").focus(); // the button goes away
+    // The button goes away.
+    weight.element.querySelector("input").focus();
     choose({ rows });
   });
   const editing = make("div", { class: "edit" }, weight.element, undo);
@@ -208,7 +212,8 @@ function render({ model, el }) {
   answer.classList.add("main");
   const skip = button("skip", () => {
     change(model, { ask: false, prediction: null });
-    walk[1].focus(); // this button goes away
+    // This button goes away.
+    walk[1].focus();
   });
   const guessing = make("div", { class: "guess" }, guess.element, answer, skip);
   const result = makeResult();
@@ -223,7 +228,8 @@ function render({ model, el }) {
   const told = make("span", { class: "quiet" });
   const steps = make("div", { class: "steps" }, ...walk, positions.element, back);
   const title = make("p", { class: "name" });
-  const texts = [english.element, translation.element, before, steps]; // stay in view
+  // Stay in view.
+  const texts = [english.element, translation.element, before, steps];
   const work = [
     map.element,
     make("div", { class: "view" }, guessing, result.element, hint, panel),
@@ -249,7 +255,8 @@ function render({ model, el }) {
     const place = asked.text.split(" ").indexOf(question.right);
     [followed, head, column] = [{ source: place, target: asked.written }, null, place];
     change(model, { ...UNCHANGED, ...asked, ask: false });
-    queueMicrotask(() => result.element.focus()); // when it is drawn
+    // When it is drawn.
+    queueMicrotask(() => result.element.focus());
   }
   guess.whenEntered(reveal);
 
@@ -315,7 +322,8 @@ function render({ model, el }) {
     const other = box.keys === box.side ? "x̂" : "memory";
     formula.textContent = one.formula.replace(" y ", ` ${other} `);
     const [page, chapter] = shown.chapters[one.chapter];
-    const linked = page && "content_root" in document.documentElement.dataset; // a page of the book
+    // A page of the book.
+    const linked = page && "content_root" in document.documentElement.dataset;
     const reference = linked ? make("a", { href: page }, chapter) : chapter;
     explained.replaceChildren("Explained in ", reference, ".");
     source.hidden = !one.code;
@@ -419,13 +427,15 @@ function render({ model, el }) {
     const key = JSON.stringify([state.text, state.off, state.rows, state.positions]);
     if (present.key !== key) {
       const run = altered ? transformer.run(ids, state) : base.run;
-      const same = altered && transformer.run(ids, UNCHANGED, run.tokens).trace; // so far as written
+      // So far as written.
+      const same = altered && transformer.run(ids, UNCHANGED, run.tokens).trace;
       present = { key, run, same };
     }
     const { tokens, trace } = present.run;
     const { same } = present;
     const count = Math.min(state.written, tokens.length);
-    const length = Math.min(count + 1, tokens.length); // of what the decoder read: <bos> and on
+    // Of what the decoder read: <bos> and on.
+    const length = Math.min(count + 1, tokens.length);
     const [source, newest] = [Math.min(followed.source, ids.length - 1), length - 1];
     const target = Math.min(followed.target ?? newest, newest);
     drawn = { ...drawn, count, length, followed: { source, target } };

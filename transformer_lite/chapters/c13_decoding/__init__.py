@@ -1,1 +1,0 @@
-"""What chapter 13, decoding and BLEU, brings with it."""
