@@ -656,6 +656,8 @@ def test_a_loss_must_stay_a_tensor() -> None:
         (0.5, 0.5001, "expected 0.5, got 0.5001"),
         (0.5, float("nan"), "expected 0.5, got nan"),
         (0.5, [0.5], "expected a number, got a list"),
+        (0.5, [3, 1], "expected a number, got [3, 1]"),
+        (0.5, [3] * 17, "expected a number, got a list of 17 numbers"),
         (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.00001]), None),
         (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.001]),
          "at position [1] expected 2.0, got 2.001"),

@@ -40,6 +40,8 @@ def describe(value: Any) -> str:
         return str(_rounded(value))
     if type(value) is list and value and all(type(row) is list for row in value):
         return str(value) if sum(map(len, value)) <= 3 * MANY else f"{len(value)} lists"
+    if type(value) is list and value and all(type(item) is int for item in value):
+        return str(value) if len(value) <= MANY else f"a list of {len(value)} numbers"
     if type(value) is dict:
         return "a dictionary of " + ", ".join(
             f"{key} {list(item.shape)}" if isinstance(item, Tensor) else str(key)
