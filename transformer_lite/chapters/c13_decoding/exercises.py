@@ -145,8 +145,7 @@ def _wrong_bleu(
         hits = total = 0
         for pair in pairs:
             ours, theirs = (
-                Counter(tuple(words[i : i + size]) for i in range(len(words) - size + 1))
-                for words in pair
+                Counter(zip(*(words[i:] for i in range(size)), strict=False)) for words in pair
             )
             if counted == "once":
                 ours, theirs = Counter(set(ours)), Counter(set(theirs))
@@ -161,12 +160,8 @@ def _wrong_bleu(
         "reward of long ones": math.exp(1 - wanted / written),
         "none": 1.0,
     }[penalty]
-    product = math.prod(precisions)
-    average = {
-        "geometric": product ** (1 / most),
-        "arithmetic": sum(precisions) / most,
-        "product": product,
-    }[mean]
+    product, plain = math.prod(precisions), sum(precisions) / most
+    average = {"geometric": product ** (1 / most), "arithmetic": plain, "product": product}[mean]
     return scale * factor * average if product else 0.0
 
 
@@ -193,8 +188,7 @@ BLEU = Exercise(
         Symptom("exchanged", _exchanged),
         Symptom("smoothed", lambda case, value, answer: bleu(*case) == 0 < value),
         Symptom(
-            "perfect-not-100",
-            lambda case, value, answer: not close(answer(case[1], case[1]), 100.0),
+            "perfect-not-100", lambda case, _, answer: not close(answer(case[1], case[1]), 100.0)
         ),
     ),
 )
