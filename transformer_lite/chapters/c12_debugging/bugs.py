@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from transformer_lite.attention import MultiHeadAttention, scaled_dot_product_attention
-from transformer_lite.chapters.c12_debugging.diagnosis import Diagnosis, diagnose, mean_loss
 from transformer_lite.data.batching import Batch
+from transformer_lite.diagnosis import Diagnosis, diagnose, mean_loss
 from transformer_lite.masks import masked_softmax
 from transformer_lite.scope import KeyValueCache, Scope
 from transformer_lite.transformer import (

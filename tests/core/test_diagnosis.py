@@ -1,4 +1,4 @@
-"""The routine of chapter 12: right models pass every check; the planted bugs are in its tests."""
+"""Diagnosis: right models pass every check; the bugs planted in chapter 12 are in its tests."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from every_model import FAMILIES, TRANSFORMERS, Model, build
 from torch import Tensor, nn
 
 from transformer_lite import Translator, data
-from transformer_lite.chapters.c12_debugging.diagnosis import diagnose, mean_loss
 from transformer_lite.data import Batch, encode_pairs
+from transformer_lite.diagnosis import diagnose, mean_loss
 from transformer_lite.model import DecoderState, SequenceModel
 from transformer_lite.positions import SinusoidalPositions
 
