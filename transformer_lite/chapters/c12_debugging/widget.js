@@ -7,9 +7,9 @@ const TRENDS = {
   "": ["≈", "lower in some seeds, higher in others"],
 };
 
-// Moving the focus chooses; the Tab key comes to the chosen cell alone. choose(bug, check) by names.
+// Arrows and clicks choose; the Tab key comes to the chosen cell alone.
 function makeTable(label, bugs, checks, choose) {
-  const cell = (role, attributes, ...children) => make("div", { role, ...attributes }, ...children);
+  const cell = (role, attributes, ...inside) => make("div", { role, ...attributes }, ...inside);
   const heads = ["bug", "training loss", "sen\u00adtences right", ...checks.map(([name]) => name)];
   const head = heads.map((name) => cell("columnheader", {}, make("span", {}, name)));
   const rows = bugs.map((bug) => {
@@ -36,7 +36,7 @@ function makeTable(label, bugs, checks, choose) {
     const row = at(target);
     // Who chooses a row meets the first check that sees it.
     const first = () => row.cells.find((one) => one.className === "seen") ?? row.cells[0];
-    if (row) choose(row.bug.name, (target.closest("[data-check]") ?? first()).dataset.check, true);
+    if (row) choose(row.bug.name, (target.closest("[data-check]") ?? first()).dataset.check);
   });
   const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   const ends = { Home: 0, End: checks.length - 1 };
@@ -49,7 +49,7 @@ function makeTable(label, bugs, checks, choose) {
     const [down, right] = moves[event.key] ?? [0, 0];
     const column = ends[event.key] ?? row.cells.indexOf(event.target) + right;
     const to = listed[listed.indexOf(row) + down]?.cells[column];
-    if (to) choose(at(to).bug.name, to.dataset.check, true);
+    if (to) choose(at(to).bug.name, to.dataset.check);
   });
   return {
     element,
@@ -62,7 +62,9 @@ function makeTable(label, bugs, checks, choose) {
           const here = chosen && one.dataset.check === check;
           one.setAttribute("aria-selected", here);
           one.tabIndex = here ? 0 : -1;
-          if (here && focus) one.focus();
+          if (!here || !focus) continue;
+          one.focus();
+          one.scrollIntoView({ block: "nearest" });
         }
       }
       head.forEach((one, place) => one.classList.toggle("chosen", heads[place] === check));
@@ -76,7 +78,8 @@ function makeCode(title, lines, others) {
     const look = others.split("\n").includes(line) ? {} : { class: "changed" };
     return make("span", look, `${line}\n`);
   });
-  return make("div", { class: "code" }, make("p", { class: "name" }, title), make("pre", {}, ...marked));
+  const name = make("p", { class: "name" }, title);
+  return make("div", { class: "code" }, name, make("pre", {}, ...marked));
 }
 
 function render({ model, el }) {
@@ -89,16 +92,12 @@ function render({ model, el }) {
   let printing = false; // nobody can reveal anything on paper
   let focus = false; // whether the chosen cell is to get it
   const asking = () => model.get("ask") && !printing;
-  const listed = (only) => lists.find(([name]) => name === only);
   const table = makeTable(shown.heading, bugs, checks, (bug, check) => {
     focus = true;
     change(model, { bug, check });
   });
-  const only = makeChoice("Show", lists.map(([name]) => name), (chosen) => {
-    const [, , names] = listed(chosen);
-    const bug = names.includes(model.get("bug")) ? model.get("bug") : names[0];
-    change(model, { only: chosen, bug });
-  });
+  const offered = lists.map(([name]) => name);
+  const only = makeChoice("Show", offered, (chosen) => change(model, { only: chosen }));
   const count = make("p", { class: "quiet" });
   const key = make("p", { class: "quiet" }, shown.key);
   const dots = bugs.map(({ place: [x] }) => makeSvg("circle", { cx: x }));
@@ -115,7 +114,8 @@ function render({ model, el }) {
   const ask = makeAsk((value) => change(model, { ask: value, prediction: null }));
   const cell = make("div", { class: "cell" });
   const frame = make("div", { class: "frame" }, table.element);
-  const free = make("div", { class: "free" }, make("div", { class: "settings" }, only.element, count), frame, key, cell);
+  const settings = make("div", { class: "settings" }, only.element, count);
+  const free = make("div", { class: "free" }, settings, frame, cell, key);
   const outcome = make("div", { class: "outcome" }, before, guessing, result.element, ask.element);
   const top = make("div", { class: "top" }, outcome, make("div", { class: "pictures" }, picture));
   el.append(makeCard(shown.heading, make("div", { class: "bugs" }, top, free)));
@@ -151,8 +151,9 @@ function render({ model, el }) {
   }
 
   function draw() {
-    const [name, check, prediction] = ["bug", "check", "prediction"].map((one) => model.get(one));
-    const [chosen, words, names] = listed(model.get("only"));
+    const [check, prediction] = [model.get("check"), model.get("prediction")];
+    const [chosen, words, names] = lists.find(([name]) => name === model.get("only"));
+    const name = names.includes(model.get("bug")) ? model.get("bug") : names[0];
     const bug = bugs.find((one) => one.name === name);
     only.show(chosen);
     count.textContent = words;
@@ -171,9 +172,10 @@ function render({ model, el }) {
     });
     const told = `${bug.story}: training loss ${bug.loss}, sentences right ${bug.free}`;
     picture.setAttribute("aria-label", asking() ? shown.before : `${shown.headline} ${told}`);
+    showCell(bug, check);
+    if (focus) cell.scrollIntoView({ block: "nearest" }); // as far as the table stays in view
     table.show(name, check, names, focus);
     focus = false;
-    showCell(bug, check);
     const right = prediction === question.right;
     const judged = right ? ["✓", ": right."] : ["✗", `; it is ${question.right}.`];
     const verdict = `${judged[0]} You predicted ${prediction}${judged[1]} ${shown.because}`;

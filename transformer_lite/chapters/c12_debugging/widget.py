@@ -20,11 +20,13 @@ from transformer_lite.widgets.frames import WIDTH, Choice, Question
 ASKED = ("not-shifted", "mask-too-wide", "no-mask", "mask-blocks-all")
 STORIES = {name: bug.story for name, bug in BUGS.items()} | {RIGHT: "none: the right model"}
 ANSWERS = tuple(STORIES[name] for name in ASKED)
-LEGEND = "Here are four of the bugs. One model translates; three write no sentence right. Which?"
+LEGEND = (
+    "The large dots are four bugs: one model translates, three write nothing right. Which one does?"
+)
 ONLY = ("all", "lower loss", "copies right", "seen by no check")
 KEY = (
     "✗ the check sees the bug. ▼ The loss is lower than the right model's in every seed, ▲ higher, "
-    "≈ lower in some. A row is the logits of one word; it moves by standard deviations of all."
+    "≈ lower in some. “Rows” are the logits of a word each; 1 is a standard deviation of them."
 )
 COPIES = 0.9  # of the strings, where a bug passes the classic task
 _TOLD = read_toml(Path(__file__).with_name("told.toml"))
@@ -37,8 +39,9 @@ class BugTable(StillWidget):
     """Which check sees which bug? First the losses alone, then the table, free to explore.
 
     What the reader chose can be read back and set: `bug` and `check` (the cell, by their names),
-    `only` (which bugs are listed, one of `ONLY`), `prediction` (one of `ANSWERS`; None before
-    there is one), and `ask`: as long as it is True, the page shows losses alone and asks.
+    `only` (which bugs are listed below the right model, one of `ONLY`; as long as `bug` is none of
+    them, the right model is chosen), `prediction` (one of `ANSWERS`; None before there is one), and
+    `ask`: as long as it is True, the page shows losses alone and asks.
 
     Args:
         diagnoses: what `diagnose_bug` gives, for each name of `BUGS`.
@@ -53,7 +56,7 @@ class BugTable(StillWidget):
     _esm, _css = front_end(__file__)
 
     heading = "Bugs and checks: which check sees which bug?"
-    bug = traitlets.Unicode(RIGHT, help="the row").tag(sync=True)
+    bug = traitlets.Unicode("no-mask", help="the row").tag(sync=True)
     check = traitlets.Unicode("prefix", help="the column").tag(sync=True)
     only = Choice("Show", ONLY, ONLY[0])
     prediction = Question(LEGEND, ANSWERS)
@@ -78,19 +81,16 @@ class BugTable(StillWidget):
         lower = [name for name in BUGS if self._trends[name] == "lower"]
         copies = [n for n in BUGS if n != RIGHT and self._means.free["copy", n] >= COPIES]
         unseen = [n for n in BUGS if n != RIGHT and not diagnoses[n].failed]
-        lists = zip(
-            ONLY,
-            (
-                f"{len(BUGS) - 1} bugs, and the right model above them.",
-                f"{len(lower)} bugs: in each of {len(losses)} seeds a lower training loss than the "
-                "right model.",
-                f"{len(copies)} bugs: trained on copying, at least 9 of 10 strings come out right.",
-                f"{len(unseen)} bugs: only a right model beside them, with the same weights, shows "
-                "the difference.",
-            ),
-            (list(BUGS), [RIGHT, *lower], [RIGHT, *copies], [RIGHT, *unseen]),
-            strict=True,
+        told = (
+            f"{len(BUGS) - 1} bugs, and the right model above them.",
+            f"{len(lower)} bugs: in each of {len(losses)} seeds a lower training loss than the "
+            "right model.",
+            f"{len(copies)} bugs: trained on copying, at least 9 of 10 strings come out right.",
+            f"{len(unseen)} bugs: only a right model beside them, with the same weights, shows "
+            "the difference.",
         )
+        some = [[RIGHT, *names] for names in (lower, copies, unseen)]
+        self._listed = dict(zip(ONLY, (list(BUGS), *some), strict=True))
         free = self._means.free["pocket"]
         best = max(ASKED, key=lambda name: free[name])
         failed = diagnoses[best].failed
@@ -111,7 +111,7 @@ class BugTable(StillWidget):
             "headline": f"The {len(lower)} models whose loss is lower in every seed write "
             f"{_percent(max(free[lower]))} of the sentences right.",
             "key": KEY,
-            "lists": list(lists),
+            "lists": [*zip(ONLY, told, self._listed.values(), strict=True)],
             "checks": [(name, _TOLD["checks"][name]) for name in self._checks[RIGHT]],
             "bugs": [self._row(name) for name in BUGS],
             "picture": (f"0 0 {WIDTH} {_HEIGHT}", *self._axes(), _BOTTOM),
@@ -128,22 +128,23 @@ class BugTable(StillWidget):
         """Each bug with its loss, what it writes and who sees it; and the chosen cell."""
         lines = []
         for name, checks in self._checks.items():
-            seen = ", ".join(check.name for check in checks.values() if not check.passed)
+            # The first: what a broken model writes, the last, depends on its training.
+            seen = next((check.name for check in checks.values() if not check.passed), "no check")
             lines.append(
                 f"{STORIES[name]}: loss {self._loss(name)}, sentences right "
-                f"{_percent(self._means.free['pocket', name])}, seen by: {seen or 'no check'}"
+                f"{_percent(self._means.free['pocket', name])}, first seen by: {seen}"
             )
         return "\n".join([*lines, self.finding()])
 
     def finding(self) -> str:
         """The chosen cell in words."""
-        check = self._checks[self.bug][self.check]
-        return f"{STORIES[self.bug]}; {_mark(check)} {check.name}: {check.found}"
+        check = self._checks[self._chosen()][self.check]
+        return f"{STORIES[self._chosen()]}; {_mark(check)} {check.name}: {check.found}"
 
     def still(self) -> str:
         """Losses and sentences of all models, and the chosen cell."""
         dots = [dot(*self._place(name), 5, NEUTRAL) for name in BUGS]
-        x, y = self._place(self.bug)
+        x, y = self._place(self._chosen())
         parts = [
             f"<g transform='translate({_MARGIN} {_MARGIN})'>",
             *(*self._axes(), *dots, dot(x, y, 8, CARD), dot(x, y, 6, INK)),
@@ -155,6 +156,11 @@ class BugTable(StillWidget):
 
     def __repr__(self) -> str:
         return f"BugTable(bug={self.bug!r}, check={self.check!r}, only={self.only!r})"
+
+    def _chosen(self) -> str:
+        """The bug, or the first one that is listed where it is not."""
+        listed = self._listed[self.only]
+        return self.bug if self.bug in listed else listed[0]
 
     def _row(self, name: str) -> dict[str, Any]:
         """What the page shows of one bug; its checks as one string, a line for each."""
