@@ -106,14 +106,14 @@ def same_as(page: Any, table: widget.BugTable) -> None:
     """Asserts that the page lists, marks and says what Python does."""
     names = dict(zip(widget.ONLY, (names for *_, names in table.shown["lists"]), strict=True))
     listed = [row for row in table.shown["bugs"] if row["name"] in names[table.only]]
-    rows = page.locator(".grid [role=row]:visible:not(.head)")
+    rows = page.locator(".checks [role=row]:visible:not(.heads)")
     assert rows.locator("[role=rowheader]").all_inner_texts() == [row["story"] for row in listed]
     chosen = page.locator("[aria-selected=true]")
     assert chosen.get_attribute("data-check") == table.check
-    story, check = page.locator(".cell b").all_inner_texts()
-    mark, found = page.locator(".cell .result").inner_text().split(" ", 1)
+    story, check = page.locator(".told b").all_inner_texts()
+    mark, found = page.locator(".told .result").inner_text().split(" ", 1)
     assert f"{story}; {mark} {check}: {found}" == table.finding()
-    assert page.locator(".grid [tabindex='0']").count() == 1
+    assert page.locator(".checks [tabindex='0']").count() == 1
     (place,) = (row["place"] for row in listed if row["name"] == table._chosen())
     dot = page.locator(".pictures circle.marked")
     assert tuple(float(dot.get_attribute(one)) for one in ("cx", "cy")) == place
@@ -123,7 +123,7 @@ def test_predict_once_then_choose(show: Any) -> None:
     table = EXAMPLES.examples()["asking"]
     with show(table, 360) as page:
         status, reveal = page.locator(".outcome .result"), page.get_by_role("button", name="Reveal")
-        assert page.locator(".grid").is_hidden()
+        assert page.locator(".checks").is_hidden()
         heights = page.locator(".pictures circle").evaluate_all(
             "all => all.map((dot) => dot.getAttribute('cy'))"
         )
@@ -154,7 +154,7 @@ def test_predict_once_then_choose(show: Any) -> None:
         table.only = "lower loss"  # without this bug: the first row is chosen
         assert table.finding().startswith("none: the right model; ✓ written")
         same_as(page, table)
-        assert page.locator(".code").count() == 0
+        assert page.locator(".lines").count() == 0
         assert verdict in status.inner_text()
 
 
@@ -163,7 +163,7 @@ def test_the_grid_by_keyboard(show: Any, width: int) -> None:
     table = EXAMPLES.examples()["answered"]
     with show(table, width) as page:
         page.evaluate("addEventListener('keydown', () => (document.title = 'a slide is turned'))")
-        page.locator(".grid [tabindex='0']").focus()
+        page.locator(".checks [tabindex='0']").focus()
         for key, bug, check in (
             ("ArrowDown", "mask-inverted", "loss of padding"),
             ("ArrowRight", "mask-inverted", "one batch"),
@@ -180,19 +180,19 @@ def test_the_grid_by_keyboard(show: Any, width: int) -> None:
             same_as(page, table)
             assert page.evaluate("document.activeElement.ariaSelected") == "true"
         page.get_by_label("lower loss", exact=True).check()
-        page.locator(".grid [tabindex='0']").focus()
+        page.locator(".checks [tabindex='0']").focus()
         for _ in range(9):
             page.keyboard.press("ArrowDown")
         table.only, table.bug = "lower loss", "not-shifted"
         same_as(page, table)
-        frame, cell = (page.locator(one).bounding_box() for one in (".frame", ":focus"))
+        frame, cell = (page.locator(one).bounding_box() for one in (".window", ":focus"))
         assert frame["y"] < cell["y"] and cell["y"] + cell["height"] < frame["y"] + frame["height"]
         assert page.title() == "A widget"
 
 
 def test_wrong_lines_are_marked(show: Any) -> None:
     with show(EXAMPLES.examples()["answered"]) as page:
-        assert page.locator(".changed").all_inner_texts() == [
+        assert page.locator(".differs").all_inner_texts() == [
             "past = torch.ones(T, T).bool()\n", "past = torch.ones(T, T).tril().bool()\n",
         ]  # fmt: skip
 
@@ -201,7 +201,7 @@ def test_paper_shows_the_whole_table(show: Any) -> None:
     with show(EXAMPLES.examples()["asking"]) as page:
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print")
-        box = page.locator(".frame").evaluate("one => [one.scrollHeight, one.clientHeight]")
+        box = page.locator(".window").evaluate("one => [one.scrollHeight, one.clientHeight]")
         assert box[0] == box[1] > 600 and page.locator(".guess").is_hidden()
         page.evaluate("dispatchEvent(new Event('afterprint'))")
-        assert page.locator(".grid").is_hidden()
+        assert page.locator(".checks").is_hidden()

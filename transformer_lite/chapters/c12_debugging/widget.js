@@ -29,8 +29,8 @@ function makeTable(label, bugs, checks, choose) {
     ];
     return { bug, cells, element: cell("row", {}, ...own, ...cells) };
   });
-  const all = [cell("row", { class: "head" }, ...head), ...rows.map((row) => row.element)];
-  const element = cell("grid", { class: "grid", "aria-label": label }, ...all);
+  const all = [cell("row", { class: "heads" }, ...head), ...rows.map((row) => row.element)];
+  const element = cell("grid", { class: "checks", "aria-label": label }, ...all);
   const at = (target) => rows.find((row) => row.element.contains(target));
   element.addEventListener("click", ({ target }) => {
     const row = at(target);
@@ -75,11 +75,11 @@ function makeTable(label, bugs, checks, choose) {
 // Code, in which the lines that the other has not got are marked.
 function makeCode(title, lines, others) {
   const marked = lines.split("\n").map((line) => {
-    const look = others.split("\n").includes(line) ? {} : { class: "changed" };
+    const look = others.split("\n").includes(line) ? {} : { class: "differs" };
     return make("span", look, `${line}\n`);
   });
   const name = make("p", { class: "name" }, title);
-  return make("div", { class: "code" }, name, make("pre", {}, ...marked));
+  return make("div", { class: "lines" }, name, make("pre", {}, ...marked));
 }
 
 function render({ model, el }) {
@@ -112,8 +112,8 @@ function render({ model, el }) {
   const result = makeResult();
   result.element.tabIndex = -1;
   const ask = makeAsk((value) => change(model, { ask: value, prediction: null }));
-  const cell = make("div", { class: "cell" });
-  const frame = make("div", { class: "frame" }, table.element);
+  const cell = make("div", { class: "told" });
+  const frame = make("div", { class: "window" }, table.element);
   const settings = make("div", { class: "settings" }, only.element, count);
   const free = make("div", { class: "free" }, settings, frame, cell, key);
   const outcome = make("div", { class: "outcome" }, before, guessing, result.element, ask.element);
