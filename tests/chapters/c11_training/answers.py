@@ -42,26 +42,25 @@ def loss_by_package(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     return label_smoothed_loss(logits[real], target[real], smoothing) / real.sum()
 
 
-State = tuple[Tensor, Tensor, Tensor, Tensor, int, float]
-
-
-def adam_in_lines(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_in_lines(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
     m = 0.9 * m + 0.1 * gradient
     v = 0.98 * v + 0.02 * gradient.square()
     m_hat, v_hat = m / (1 - 0.9**step), v / (1 - 0.98**step)
+    parameter = parameter * (1 - rate * decay)
     return parameter - rate * m_hat / (v_hat.sqrt() + 1e-9)
 
 
-def adam_by_lerp(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_by_lerp(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
     """The corrections in the rate and in ε, as in PyTorch."""
     averages = m.lerp(gradient, 0.1), v.lerp(gradient**2, 0.02)
     scale = (1 - 0.98**step) ** 0.5
     denominator = averages[1] ** 0.5 / scale + 1e-9
-    return torch.addcdiv(parameter, averages[0], denominator, value=-rate / (1 - 0.9**step))
+    left = torch.lerp(parameter, torch.zeros_like(parameter), rate * decay)
+    return torch.addcdiv(left, averages[0], denominator, value=-rate / (1 - 0.9**step))
 
 
 def by_optimizer(
@@ -71,13 +70,15 @@ def by_optimizer(
     v: Tensor,
     step: int,
     rate: float,
+    decay: float,
+    optimizer: type[torch.optim.Adam] = torch.optim.AdamW,
     **options: Any,
 ) -> Tensor:
     """PyTorch's, put in the state after `step` − 1 updates."""
     weight = nn.Parameter(parameter.clone())
     weight.grad = gradient
-    settings = {"betas": (0.9, 0.98), "eps": 1e-9} | options
-    adam = torch.optim.Adam([weight], rate, **settings)
+    settings = {"betas": (0.9, 0.98), "eps": 1e-9, "weight_decay": decay} | options
+    adam = optimizer([weight], rate, **settings)
     state = {"step": torch.tensor(step - 1.0), "exp_avg": m.clone(), "exp_avg_sq": v.clone()}
     adam.state[weight] = state
     adam.step()
@@ -121,7 +122,7 @@ def batches_by_rank(lengths: list[int], most: int) -> Tensor:
 
 RIGHT: dict[str, list[Callable[..., Any]]] = {
     "smoothed-loss": [loss_by_parts, loss_by_target, loss_by_torch, loss_by_package],
-    "adam-step": [adam_in_lines, adam_by_lerp, by_optimizer],
+    "adamw-step": [adamw_in_lines, adamw_by_lerp, by_optimizer],
     "fill-batches": [batches_by_list, batches_by_argsort, batches_by_rank],
 }
 
@@ -143,6 +144,14 @@ def loss_of_annotated(logits: Tensor, target: Tensor, smoothing: float) -> Tenso
     wanted[:, 0] = 0
     wanted[y == 0] = 0
     return F.kl_div(x, wanted, reduction="sum") / (y != 0).sum()
+
+
+def loss_of_overwritten(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """The right word's share of ε is written over."""
+    wanted = torch.full_like(logits, smoothing / (logits.shape[-1] - 1))
+    wanted[..., 0] = 0
+    wanted.scatter_(-1, target[..., None], 1 - smoothing)
+    return -(wanted * logits.log_softmax(-1)).sum(-1)[target != 0].mean()
 
 
 def loss_masked_and_averaged(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
@@ -181,43 +190,73 @@ def loss_by_logs(logs: Tensor, target: Tensor, smoothing: float) -> Tensor:
     return losses[target != 0].mean()
 
 
-def adam_uncorrected(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_uncorrected(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
     m = 0.9 * m + 0.1 * gradient
     v = 0.98 * v + 0.02 * gradient**2
-    return parameter - rate * m / (v.sqrt() + 1e-9)
+    return parameter - rate * decay * parameter - rate * m / (v.sqrt() + 1e-9)
 
 
-def adam_of_section_2(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_of_section_2(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
-    """The faster order of the paper's section 2, which has another ε."""
+    """The faster order of Adam's paper, section 2, which has another ε."""
     m = 0.9 * m + 0.1 * gradient
     v = 0.98 * v + 0.02 * gradient**2
-    rate = rate * (1 - 0.98**step) ** 0.5 / (1 - 0.9**step)
-    return parameter - rate * m / (v.sqrt() + 1e-9)
+    faster = rate * (1 - 0.98**step) ** 0.5 / (1 - 0.9**step)
+    return parameter * (1 - rate * decay) - faster * m / (v.sqrt() + 1e-9)
 
 
-def adam_averaged_afterwards(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_averaged_afterwards(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
+    parameter = parameter * (1 - rate * decay)
     parameter = parameter - rate * (m / (1 - 0.9**step)) / ((v / (1 - 0.98**step)).sqrt() + 1e-9)
     m = 0.9 * m + 0.1 * gradient
     v = 0.98 * v + 0.02 * gradient**2
     return parameter
 
 
-def adam_with_default_epsilon(*case: Any) -> Tensor:
-    return by_optimizer(*case, eps=1e-8)
-
-
-def adam_without_epsilon(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_without_epsilon(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
     m_hat = (0.9 * m + 0.1 * gradient) / (1 - 0.9**step)
     v_hat = (0.98 * v + 0.02 * gradient**2) / (1 - 0.98**step)
-    return parameter - rate * m_hat / v_hat.sqrt()
+    return parameter * (1 - rate * decay) - rate * m_hat / v_hat.sqrt()
+
+
+def adamw_under_the_root(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
+) -> Tensor:
+    m_hat = (0.9 * m + 0.1 * gradient) / (1 - 0.9**step)
+    v_hat = (0.98 * v + 0.02 * gradient**2) / (1 - 0.98**step)
+    return parameter * (1 - rate * decay) - rate * m_hat / (v_hat + 1e-9).sqrt()
+
+
+def adamw_without_root(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
+) -> Tensor:
+    m_hat = (0.9 * m + 0.1 * gradient) / (1 - 0.9**step)
+    v_hat = (0.98 * v + 0.02 * gradient**2) / (1 - 0.98**step)
+    return parameter * (1 - rate * decay) - rate * m_hat / (v_hat + 1e-9)
+
+
+def adamw_uphill(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
+) -> Tensor:
+    return by_optimizer(parameter, -gradient, -m, v, step, rate, decay)
+
+
+def adamw_then_decay(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
+) -> Tensor:
+    return adamw_in_lines(parameter, gradient, m, v, step, rate, 0.0) * (1 - rate * decay)
+
+
+def adam_with_l2(*case: Any) -> Tensor:
+    """PyTorch's Adam, whose decay is the older one."""
+    return by_optimizer(*case, optimizer=torch.optim.Adam)
 
 
 def batches_of_tokens(lengths: list[int], most: int) -> Tensor:
@@ -294,17 +333,17 @@ def loss_kept_whole(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     return hard + smoothing * soft
 
 
-def adam_of_whole_gradient(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+def adamw_of_whole_gradient(
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
     """Clipped first."""
-    return adam_in_lines(parameter, gradient / max(gradient.norm(), 1.0), m, v, step, rate)
+    return adamw_in_lines(parameter, gradient / max(gradient.norm(), 1.0), m, v, step, rate, decay)
 
 
 def momentum(
-    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float
+    parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, step: int, rate: float, decay: float
 ) -> Tensor:
-    return parameter - rate * (0.9 * m + 0.1 * gradient) / (1 - 0.9**step)
+    return parameter * (1 - rate * decay) - rate * (0.9 * m + 0.1 * gradient) / (1 - 0.9**step)
 
 
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
@@ -317,6 +356,7 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("smoothed-loss", loss_of_flattened, "softmax-of-another-axis"),
     ("smoothed-loss", lambda x, *rest: loss_by_logs(x.softmax(-1).log(), *rest), "not-finite"),
     ("smoothed-loss", loss_of_annotated, "spread-over-others"),
+    ("smoothed-loss", loss_of_overwritten, "spread-over-others"),
     ("smoothed-loss", loss_of_places_by_sentence, "reads-padding"),
     (
         "smoothed-loss",
@@ -328,18 +368,31 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("smoothed-loss", lambda *case: -loss_by_parts(*case), "negative"),
     ("smoothed-loss", lambda x, *rest: loss_by_logs(x.softmax(-1), *rest), "negative"),
     ("smoothed-loss", lambda *case: loss_by_parts(*case).item(), None),
-    ("adam-step", adam_uncorrected, "not-corrected"),
-    ("adam-step", adam_of_section_2, "epsilon-misplaced"),
-    ("adam-step", adam_averaged_afterwards, "old-averages"),
-    ("adam-step", lambda *case: by_optimizer(*case[:4], case[4] + 1, case[5]), "step-miscounted"),
-    ("adam-step", lambda *case: by_optimizer(*case, betas=(0.98, 0.9)), "betas-exchanged"),
-    ("adam-step", lambda *case: 2 * case[0] - adam_in_lines(*case), "uphill"),
-    ("adam-step", adam_without_epsilon, "not-finite"),
-    ("adam-step", adam_with_default_epsilon, None),
-    ("adam-step", adam_of_whole_gradient, "depends-on-batch-mates"),
-    ("adam-step", lambda *case: by_optimizer(*case, weight_decay=0.1), "parameter-not-kept"),
-    ("adam-step", lambda *case: adam_in_lines(*case) - case[0], "parameter-not-kept"),
-    ("adam-step", momentum, "size-of-gradients-kept"),
+    ("adamw-step", lambda *case: by_optimizer(*case, weight_decay=0.0), "decay-forgotten"),
+    ("adamw-step", adam_with_l2, "decay-in-gradient"),
+    ("adamw-step", lambda *case: by_optimizer(*case[:6], case[6] / case[5]), "decay-without-rate"),
+    ("adamw-step", adamw_then_decay, "decay-afterwards"),
+    ("adamw-step", lambda *case: adamw_in_lines(*case[:6], -case[6]), "wrong-sign"),
+    ("adamw-step", adamw_uphill, "wrong-sign"),
+    ("adamw-step", adamw_uncorrected, "not-corrected"),
+    ("adamw-step", adamw_averaged_afterwards, "old-averages"),
+    ("adamw-step", lambda *case: by_optimizer(*case, betas=(0.98, 0.9)), "shares-exchanged"),
+    ("adamw-step", adamw_without_epsilon, "not-finite"),
+    ("adamw-step", adamw_of_whole_gradient, "depends-on-batch-mates"),
+    ("adamw-step", lambda *case: by_optimizer(*case, weight_decay=0.7), "decayed-otherwise"),
+    ("adamw-step", lambda *case: adamw_in_lines(*case) - case[0], "decayed-otherwise"),
+    ("adamw-step", momentum, "size-of-gradients-kept"),
+    ("adamw-step", adamw_without_root, "size-of-gradients-kept"),
+    (
+        "adamw-step",
+        lambda *case: by_optimizer(*case[:4], case[4] + 1, *case[5:]),
+        "first-step-not-the-rate",
+    ),
+    ("adamw-step", lambda *case: by_optimizer(*case, maximize=True), "first-step-not-the-rate"),
+    ("adamw-step", adamw_of_section_2, "epsilon-misplaced"),
+    ("adamw-step", adamw_under_the_root, "epsilon-misplaced"),
+    ("adamw-step", lambda *case: by_optimizer(*case, eps=1e-8), "epsilon-misplaced"),
+    ("adamw-step", lambda *case: by_optimizer(*case, betas=(0.9, 0.999)), None),
     ("fill-batches", batches_of_tokens, "padding-forgotten"),
     ("fill-batches", batches_as_given, "not-sorted"),
     ("fill-batches", batches_as_sorted, "sorted-order"),
@@ -376,6 +429,8 @@ NAMES = {
     "mean": "square",
     "corrected": "mean",
     "gradient": "parameter",
+    "rate": "decay",
+    "decay": "rate",
     "batch": "inside",
     "inside": "batch",
     "sentence": "inside",

@@ -3,7 +3,7 @@
 import torch
 
 from transformer_lite.chapters.c11_training.exercises import (
-    ADAM_STEP,
+    ADAMW_STEP,
     FILL_BATCHES,
     SMOOTHED_LOSS,
 )
@@ -21,9 +21,9 @@ def test_the_loss_is_that_of_the_package() -> None:
 
 
 def test_the_steps_are_those_of_the_package() -> None:
-    """Three in a row, of every parameter of a small model."""
+    """Three in a row, of every parameter of a small model; only matrices decay."""
     model = Transformer(TransformerConfig(5, 6, 4, heads=2, layers=1, d_ff=3))
-    optimizer = adam(model, TrainingConfig(peak_rate=0.05))
+    optimizer = adam(model, TrainingConfig(peak_rate=0.05, weight_decay=0.4))
     for group in optimizer.param_groups:
         group["lr"] = 0.05
     for step in (1, 2, 3):
@@ -34,7 +34,8 @@ def test_the_steps_are_those_of_the_package() -> None:
             means = [state.get(name, torch.zeros(())) for name in ("exp_avg", "exp_avg_sq")]
             m, v = (mean.expand_as(parameter).flatten().clone() for mean in means)
             start, gradient = parameter.detach().flatten(), parameter.grad.flatten()
-            expected.append(ADAM_STEP.reference(start, gradient, m, v, step, 0.05))
+            decay = 0.4 if parameter.ndim > 1 else 0.0
+            expected.append(ADAMW_STEP.reference(start, gradient, m, v, step, 0.05, decay))
         optimizer.step()
         got = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
         torch.testing.assert_close(got, torch.cat(expected))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -50,44 +51,30 @@ def _loss_cases(generator: torch.Generator) -> Iterator[Arguments]:
 
 
 def _wrong_loss(
-    logits: Tensor,
-    target: Tensor,
-    smoothing: float,
-    scores: str = "logits",
-    spread: str = "all but padding",
-    floor: str = "kept",
-    mean: str = "of tokens",
+    *case: Any, axes: tuple[int, ...] = (-1,), spread: str = "right", mean: str = "tokens / tokens"
 ) -> Tensor:
-    """Another softmax; ε over other words; less its floor; another mean."""
-    size, real = logits.shape[-1], target != PAD
-    logs = {
-        "logits": logits.log_softmax(-1),
-        "probabilities": logits.softmax(-1).log_softmax(-1),
-        "along the sentence": logits.log_softmax(1),
-        "along the batch": logits.log_softmax(0),
-    }[scores]
-    right = F.one_hot(target, size).float()
-    words = (torch.arange(size) != PAD).float()
-    uniform = {
-        "all but padding": words / (size - 1),
-        "all": torch.full((size,), 1 / size),
-        "the others": (1 - right) * words / (size - 2),
-        "the others and padding": (1 - right) / (size - 1),
-    }[spread]
+    """Other softmaxes, the last one first; ε over other words; less its floor; another mean."""
+    logits, target, smoothing = case
+    for axis in axes[1:]:
+        logits = logits.softmax(axis)
+    right, real = F.one_hot(target, logits.shape[-1]).float(), target != PAD
+    shares = torch.ones_like(right)
+    shares[..., PAD] = "padding" in spread
+    words = shares.sum(-1, keepdim=True)
+    if "right" not in spread:
+        shares *= 1 - right
+    uniform = shares / (words if "lost" in spread else shares.sum(-1, keepdim=True))
     wanted = (1 - smoothing) * right + smoothing * uniform
-    losses = -(wanted * logs).sum(-1)  # B T
-    if floor == "subtracted":
+    losses = -(wanted * logits.log_softmax(axes[0])).sum(-1)  # B T
+    if "floor" in spread:
         losses -= torch.special.entr(wanted).sum(-1)
-    total, tokens = losses[real].sum(), real.sum()
-    return {
-        "of tokens": total / tokens,
-        "of places": losses.mean(),
-        "divided by places": total / real.numel(),
-        "places divided by tokens": losses.sum() / tokens,
-        "of sentences": ((losses * real).sum(1) / real.sum(1)).mean(),
-        "none": total,
-        "divided by sentences": total / len(target),
-    }[mean]
+    added, over = mean.split(" / ")
+    if added == "tokens":
+        losses *= real
+    if over == "tokens of each sentence":
+        return (losses.sum(1) / real.sum(1)).mean()
+    counts = {"tokens": real.sum(), "places": real.numel(), "sentences": len(target), "1": 1}
+    return losses.sum() / counts[over]
 
 
 def _right_word_counts_at_1(arguments: Arguments, value: Tensor, answer: Function) -> bool:
@@ -103,21 +90,16 @@ SMOOTHED_LOSS = Exercise(
     _wrong_loss,
     {
         "padding-counted": [
-            {"mean": how} for how in ("of places", "divided by places", "places divided by tokens")
+            {"mean": how} for how in ("places / places", "tokens / places", "places / tokens")
         ],
-        "mean-of-means": [{"mean": "of sentences"}],
-        "summed": [{"mean": "none"}, {"mean": "divided by sentences"}],
-        "spread-over-padding": [{"spread": "all"}],
-        "spread-over-others": [
-            {"spread": "the others"},
-            {"spread": "the others", "floor": "subtracted"},  # the Annotated Transformer's
-            {"spread": "the others and padding"},
-        ],
-        "floor-subtracted": [{"floor": "subtracted"}],
-        "softmax-twice": [{"scores": "probabilities"}],
-        "softmax-of-another-axis": [
-            {"scores": f"along the {what}"} for what in ("sentence", "batch")
-        ],
+        "mean-of-means": [{"mean": "tokens / tokens of each sentence"}],
+        "summed": [{"mean": "tokens / 1"}, {"mean": "tokens / sentences"}],
+        "spread-over-padding": [{"spread": "right, padding"}],
+        # "floor" is the Annotated Transformer's
+        "spread-over-others": [{"spread": how} for how in ("", "floor", "padding", "lost")],
+        "floor-subtracted": [{"spread": "right, floor"}],
+        "softmax-twice": [{"axes": (-1, -1)}],
+        "softmax-of-another-axis": [{"axes": (1,)}, {"axes": (0,)}],
     },
     (
         changes_with("reads-padding", lambda x, y, eps: (x * (y != PAD)[..., None], y, eps)),
@@ -128,20 +110,22 @@ SMOOTHED_LOSS = Exercise(
     ),
 )
 
-# ---- adam-step: one update of every parameter
+# ---- adamw-step: one update of every parameter
 
 
-def adam_step(
+def adamw_step(
     parameter: Float[Tensor, " N"],
     gradient: Float[Tensor, " N"],
     m: Float[Tensor, " N"],
     v: Float[Tensor, " N"],
     step: int,
     rate: float,
+    decay: float,
 ) -> Float[Tensor, " N"]:
-    """The parameters after update number `step` of Adam, with the paper's β and ε.
+    """The parameters after update number `step` of AdamW, with the β and ε of the Transformer.
 
-    Source: Kingma & Ba 2015, algorithm 1; Vaswani et al. 2017, section 5.3.
+    Source: Loshchilov & Hutter 2019, algorithm 2, whose decay is multiplied by the rate as in
+    PyTorch; Vaswani et al. 2017, section 5.3.
     """
     beta1, beta2, epsilon = 0.9, 0.98, 1e-9
     updated = parameter.clone()
@@ -150,55 +134,50 @@ def adam_step(
         square = beta2 * v[place] + (1 - beta2) * g * g
         corrected = mean / (1 - beta1**step)
         size = (square / (1 - beta2**step)) ** 0.5
-        updated[place] -= rate * corrected / (size + epsilon)
+        updated[place] -= rate * (corrected / (size + epsilon) + decay * parameter[place])
     return updated
 
 
-def _adam_cases(generator: torch.Generator) -> Iterator[Arguments]:
+def _adamw_cases(generator: torch.Generator) -> Iterator[Arguments]:
     """A first step, later ones, and one of gradients so small that ε matters, or 0."""
-    for numbers, step, rate in [(2, 1, 0.1), (3, 2, 0.1), (4, 3, 0.5), (5, 40, 0.2), (9, 7, 0.01)]:
+    for numbers, step, rate, decay in [
+        (2, 1, 0.1, 0.5), (3, 2, 0.1, 0.2), (4, 3, 0.5, 0.1), (5, 40, 0.2, 0.3), (9, 7, 0.01, 0.4),
+    ]:  # fmt: skip
         parameter, gradient, m, spare = tenths(generator, 20, 4, numbers)
+        later = step > 1
         v = m**2 + spare**2 + 0.01
-        first = step == 1
-        yield parameter, gradient, m * (not first), v * (not first), step, rate
-    nothing = torch.zeros(3)
-    yield torch.tensor([1.0, -0.5, 0.2]), torch.tensor([0.0, 3e-9, -0.5]), nothing, nothing, 1, 0.1
+        yield parameter, gradient, m * later, v * later, step, rate, decay
+    parameter, gradient = torch.tensor([[1.0, -0.5, 0.2], [0.0, 3e-9, -0.5]])
+    yield parameter, gradient, torch.zeros(3), torch.zeros(3), 1, 0.1, 0.2
 
 
-def _wrong_adam(
-    parameter: Tensor,
-    gradient: Tensor,
-    m: Tensor,
-    v: Tensor,
-    step: int,
-    rate: float,
-    betas: tuple[float, float] = (0.9, 0.98),
-    kept: tuple[float, float] | None = None,
-    old: str = "",
-    corrected: str = "m v",
-    counted: int = 0,
-    power: float = 0.5,
-    epsilon: str = "behind the root",
-    sign: int = -1,
+def _wrong_adamw(
+    *case: Any, decayed: str = "before", swapped: str = "", old: str = "", corrected: str = "m v"
 ) -> Tensor:
-    """Other averages; not corrected, or otherwise; another denominator; uphill."""
-    keep1, keep2 = kept or betas
+    """Another decay, or of something else; other means; not corrected; uphill."""
+    parameter, gradient, m, v, step, rate, decay = case
+    if decayed == "gradient":
+        gradient = gradient + decay * parameter
+    betas = (0.98, 0.9) if swapped == "betas" else (0.9, 0.98)
+    keep1, keep2 = (1 - beta if swapped == "shares" else beta for beta in betas)
     mean = m if "m" in old else keep1 * m + (1 - keep1) * gradient
     square = v if "v" in old else keep2 * v + (1 - keep2) * gradient**2
-    first, second = (1 - beta ** (step + counted) for beta in betas)
+    first, second = (1 - beta**step for beta in betas)
     mean = mean / (first if "m" in corrected else 1)
     square = square / (second if "v" in corrected else 1)
-    if epsilon == "under the root":
-        bottom = (square + 1e-9) ** power
-    else:
-        bottom = square**power + 1e-9 / (second**0.5 if epsilon == "before the correction" else 1)
-    return parameter + sign * rate * mean / bottom
+    if decayed == "mean":
+        mean = mean + decay * parameter
+    move = rate * mean / (square**0.5 + 1e-9) * (1 if swapped == "sign" else -1)
+    lost = {"before": rate * decay, "after": rate * decay, "grown": -rate * decay, "whole": decay}
+    left = 1 - lost.get(decayed, 0.0)
+    return left * (parameter + move) if decayed == "after" else left * parameter + move
 
 
-def _parameter_not_kept(arguments: Arguments, value: Tensor, answer: Function) -> bool:
-    """What is taken off does not depend on where the parameters are."""
-    parameter, *rest = arguments
-    return not close(answer(2 * parameter, *rest), value + parameter)
+def _decayed_otherwise(arguments: Arguments, value: Tensor, answer: Function) -> bool:
+    """All but the decay does not depend on where the parameters are."""
+    parameter, *rest, rate, decay = arguments
+    twice = answer(2 * parameter, *rest, rate, decay)
+    return not close(twice, value + (1 - rate * decay) * parameter)
 
 
 def _size_of_gradients_kept(arguments: Arguments, value: Tensor, answer: Function) -> bool:
@@ -208,26 +187,37 @@ def _size_of_gradients_kept(arguments: Arguments, value: Tensor, answer: Functio
     return bool((v > 0).all()) and not close(value, larger)
 
 
-ADAM_STEP = Exercise(
-    adam_step,
-    _adam_cases,
-    _wrong_adam,
+def _first_step(misconception: str, gradient: float, moved: float) -> Symptom:
+    """The symptom of a first step, with this gradient, that is not `moved` times the rate."""
+
+    def shows(arguments: Arguments, value: Tensor, answer: Function) -> bool:
+        zero, rate = torch.zeros_like(value), arguments[5]
+        first = answer(zero, zero + gradient, zero, zero, 1, rate, 0.0)
+        return not close(first / rate, zero - moved)
+
+    return Symptom(misconception, shows)
+
+
+ADAMW_STEP = Exercise(
+    adamw_step,
+    _adamw_cases,
+    _wrong_adamw,
     {
+        "decay-forgotten": [{"decayed": "never"}],
+        "decay-in-gradient": [{"decayed": "gradient"}, {"decayed": "mean"}],
+        "decay-without-rate": [{"decayed": "whole"}],
+        "decay-afterwards": [{"decayed": "after"}],
+        "wrong-sign": [{"decayed": "grown"}, {"swapped": "sign"}],
         "not-corrected": [{"corrected": which} for which in ("", "m", "v")],
-        "no-root": [{"power": 1.0}],
-        "epsilon-misplaced": [
-            {"epsilon": where} for where in ("under the root", "before the correction")
-        ],
-        "step-miscounted": [{"counted": -1}, {"counted": 1}],
-        "betas-exchanged": [{"betas": (0.98, 0.9)}],
-        "shares-exchanged": [{"kept": (0.1, 0.02)}],
         "old-averages": [{"old": which} for which in ("m v", "m", "v")],
-        "uphill": [{"sign": 1}],
+        "shares-exchanged": [{"swapped": "shares"}, {"swapped": "betas"}],
     },
     (
         batch_mixing(4),
-        Symptom("parameter-not-kept", _parameter_not_kept),
+        Symptom("decayed-otherwise", _decayed_otherwise),
         Symptom("size-of-gradients-kept", _size_of_gradients_kept),
+        _first_step("first-step-not-the-rate", gradient=1.0, moved=1.0),
+        _first_step("epsilon-misplaced", gradient=1e-9, moved=0.5),
     ),
 )
 
@@ -256,59 +246,45 @@ def _filling_cases(generator: torch.Generator) -> Iterator[Arguments]:
 
 
 def _wrong_filling(
-    lengths: list[int],
-    most: int,
-    order: str = "shortest first",
-    counted: str = "positions",
-    count: int = 1,
-    width: str = "with the next",
-    room: int = 0,
-    returns: str = "as given",
+    lengths: list[int], most: int, order: str = "up", count: str = "positions", at: str = "given"
 ) -> Tensor:
-    """Another order; something else counted; the next one not counted; numbers elsewhere."""
+    """Another order; something else counted; numbers elsewhere."""
     ordered = sorted(range(len(lengths)), key=lengths.__getitem__)
     places = {
-        "shortest first": ordered,
+        "up": ordered,
         "as given": list(range(len(lengths))),
-        "longest first": sorted(ordered, key=lambda sentence: -lengths[sentence]),
+        "down": sorted(ordered, key=lambda sentence: -lengths[sentence]),
         "backwards": ordered[::-1],
     }[order]
     batch, inside, numbers = 0, list[int](), torch.zeros(len(lengths), dtype=torch.long)
     for rank, sentence in enumerate(places):
-        longest = max(inside, default=0)
         after = [*inside, lengths[sentence]]
-        columns = {
-            "with the next": max(after), "of the next": after[-1], "so far": longest,
-            "of all": max(lengths),
-        }[width]  # fmt: skip
-        rows = len(inside) + count
-        size = {"positions": rows * columns, "tokens": sum(after), "sentences": rows}[counted]
-        if size > most - room:
+        size = {
+            "positions": len(after) * max(after),
+            "tokens": sum(after),
+            "sentences": len(after),
+            "so far": len(inside) * max(inside, default=0),
+            "width so far": len(after) * max(inside, default=0),
+            "rows so far": len(inside) * max(after),
+            "of the next": len(after) * after[-1],
+            "of all": len(after) * max(lengths),
+            "one more": len(after) * max(after) + 1,
+        }[count]
+        if size > most:
             batch, after = batch + 1, after[-1:]
         inside = after
-        numbers[{"as given": sentence}.get(returns, rank)] = batch
-    return numbers[torch.tensor(places)] if returns == "looked up" else numbers
+        numbers[sentence if at == "given" else rank] = batch
+    return numbers[torch.tensor(places)] if at == "looked up" else numbers
 
 
-def _groups(arguments: Arguments, value: Tensor) -> list[list[int]]:
-    """Lengths in each batch."""
-    lengths, numbers = arguments[0], value.tolist()
-    pairs = list(zip(lengths, numbers, strict=True))
-    return [[length for length, at in pairs if at == batch] for batch in sorted(set(numbers))]
-
-
-def _between_two(misconception: str, shows: Callable[[list[int], list[int], int], bool]) -> Symptom:
-    """The symptom of what is wrong with a batch and the one behind it, given `most`."""
+def _of_batches(misconception: str, shows: Callable[[list[list[int]], int], bool]) -> Symptom:
+    """The symptom of what is wrong with the lengths in all batches, given `most`."""
 
     def anywhere(arguments: Arguments, value: Tensor, answer: Function) -> bool:
-        pairs = pairwise(_groups(arguments, value))
-        return any(shows(batch, behind, arguments[1]) for batch, behind in pairs)
+        lengths, most = torch.tensor(arguments[0]), arguments[1]
+        return shows([lengths[value == batch].tolist() for batch in value.unique()], most)
 
     return Symptom(misconception, anywhere)
-
-
-def _too_large(arguments: Arguments, value: Tensor, answer: Function) -> bool:
-    return any(len(batch) * max(batch) > arguments[1] for batch in _groups(arguments, value))
 
 
 def _numbers_skipped(arguments: Arguments, value: Tensor, answer: Function) -> bool:
@@ -320,24 +296,24 @@ FILL_BATCHES = Exercise(
     _filling_cases,
     _wrong_filling,
     {
-        "padding-forgotten": [{"counted": "tokens"}],
-        "sentences-counted": [{"counted": "sentences"}],
-        "next-not-counted": [{"width": "so far", "count": n} for n in (0, 1)] + [{"count": 0}],
-        "never-full": [{"room": 1}],
-        "not-sorted": [{"order": "as given"}, {"order": "as given", "width": "of the next"}],
-        "longest-first": [{"order": how} for how in ("longest first", "backwards")],
-        "sorted-order": [{"returns": "sorted"}, {"returns": "looked up"}],
-        "one-size-for-all": [{"width": "of all"}],
+        "padding-forgotten": [{"count": "tokens"}],
+        "sentences-counted": [{"count": "sentences"}],
+        "next-not-counted": [{"count": f"{what}so far"} for what in ("", "width ", "rows ")],
+        "never-full": [{"count": "one more"}],
+        "not-sorted": [{"order": "as given"}, {"order": "as given", "count": "of the next"}],
+        "longest-first": [{"order": "down"}, {"order": "backwards"}],
+        "sorted-order": [{"at": "rank"}, {"at": "looked up"}],
+        "one-size-for-all": [{"count": "of all"}],
     },
     (
         Symptom("numbers-skipped", _numbers_skipped),
-        Symptom("too-large", _too_large),
-        _between_two("unsorted", lambda batch, behind, most: max(batch) > min(behind)),
-        _between_two(
+        _of_batches("too-large", lambda cut, most: any(len(a) * max(a) > most for a in cut)),
+        _of_batches("unsorted", lambda cut, most: any(max(a) > min(b) for a, b in pairwise(cut))),
+        _of_batches(
             "closed-too-early",
-            lambda batch, behind, most: (len(batch) + 1) * min(behind) <= most,
+            lambda cut, most: any((len(a) + 1) * min(b) <= most for a, b in pairwise(cut)),
         ),
     ),
 )
 
-EXERCISES = (SMOOTHED_LOSS, ADAM_STEP, FILL_BATCHES)
+EXERCISES = (SMOOTHED_LOSS, ADAMW_STEP, FILL_BATCHES)

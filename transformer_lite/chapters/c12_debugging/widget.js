@@ -1,0 +1,204 @@
+// Shows what Python has (widget.py): the losses first, then the table and the chosen cell.
+
+const TRENDS = {
+  lower: ["▼", "lower in every seed"],
+  higher: ["▲", "higher in every seed"],
+  same: ["=", "the same"],
+  "": ["≈", "lower in some seeds, higher in others"],
+};
+
+// Arrows and clicks choose; the Tab key comes to the chosen cell alone.
+function makeTable(label, bugs, checks, choose) {
+  const cell = (role, attributes, ...inside) => make("div", { role, ...attributes }, ...inside);
+  const heads = ["bug", "training loss", "sen\u00adtences right", ...checks.map(([name]) => name)];
+  const head = heads.map((name) => cell("columnheader", {}, make("span", {}, name)));
+  const rows = bugs.map((bug) => {
+    const [sign, words] = TRENDS[bug.trend];
+    const trend = make("span", { class: "trend", role: "img", "aria-label": words }, sign);
+    const cells = bug.cells.map(([mark], place) => {
+      const [name] = checks[place];
+      const said = `${name}: ${mark === "✗" ? "sees it" : "passed"}`;
+      const look = { class: mark === "✗" ? "seen" : "", "data-check": name, "aria-label": said };
+      return cell("gridcell", { tabindex: -1, ...look }, mark);
+    });
+    const numbers = [bug.loss, " ", bug.name === "right" ? "" : trend];
+    const own = [
+      cell("rowheader", {}, bug.story),
+      cell("gridcell", { class: bug.trend }, ...numbers),
+      cell("gridcell", {}, bug.free),
+    ];
+    return { bug, cells, element: cell("row", {}, ...own, ...cells) };
+  });
+  const all = [cell("row", { class: "heads" }, ...head), ...rows.map((row) => row.element)];
+  const element = cell("grid", { class: "checks", "aria-label": label }, ...all);
+  const at = (target) => rows.find((row) => row.element.contains(target));
+  element.addEventListener("click", ({ target }) => {
+    const row = at(target);
+    // Who chooses a row meets the first check that sees it.
+    const first = () => row.cells.find((one) => one.className === "seen") ?? row.cells[0];
+    if (row) choose(row.bug.name, (target.closest("[data-check]") ?? first()).dataset.check);
+  });
+  const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const ends = { Home: 0, End: checks.length - 1 };
+  element.addEventListener("keydown", (event) => {
+    if (!(event.key in moves || event.key in ends)) return;
+    event.preventDefault();
+    event.stopPropagation(); // a deck would turn a slide
+    const listed = rows.filter((row) => !row.element.hidden);
+    const row = at(event.target);
+    const [down, right] = moves[event.key] ?? [0, 0];
+    const column = ends[event.key] ?? row.cells.indexOf(event.target) + right;
+    const to = listed[listed.indexOf(row) + down]?.cells[column];
+    if (to) choose(at(to).bug.name, to.dataset.check);
+  });
+  return {
+    element,
+    show(bug, check, names, focus) {
+      for (const row of rows) {
+        const chosen = row.bug.name === bug;
+        row.element.hidden = !names.includes(row.bug.name);
+        row.element.classList.toggle("chosen", chosen);
+        for (const one of row.cells) {
+          const here = chosen && one.dataset.check === check;
+          one.setAttribute("aria-selected", here);
+          one.tabIndex = here ? 0 : -1;
+          if (!here || !focus) continue;
+          one.focus();
+          one.scrollIntoView({ block: "nearest" });
+        }
+      }
+      head.forEach((one, place) => one.classList.toggle("chosen", heads[place] === check));
+    },
+  };
+}
+
+// Code, in which the lines that the other has not got are marked.
+function makeCode(title, lines, others) {
+  const marked = lines.split("\n").map((line) => {
+    const look = others.split("\n").includes(line) ? {} : { class: "differs" };
+    return make("span", look, `${line}\n`);
+  });
+  const name = make("p", { class: "name" }, title);
+  return make("div", { class: "lines" }, name, make("pre", {}, ...marked));
+}
+
+function render({ model, el }) {
+  const shown = model.get("shown");
+  const { question, answer, lists, checks } = shown;
+  const [viewBox, across, up, bottom] = shown.picture;
+  const bugs = shown.bugs.map((bug) => {
+    return { ...bug, cells: bug.cells.split("\n").map((cell) => cell.split("\t")) };
+  });
+  let printing = false; // nobody can reveal anything on paper
+  let focus = false; // whether the chosen cell is to get it
+  const asking = () => model.get("ask") && !printing;
+  const table = makeTable(shown.heading, bugs, checks, (bug, check) => {
+    focus = true;
+    change(model, { bug, check });
+  });
+  const offered = lists.map(([name]) => name);
+  const only = makeChoice("Show", offered, (chosen) => change(model, { only: chosen }));
+  const count = make("p", { class: "quiet" });
+  const key = make("p", { class: "quiet" }, shown.key);
+  const dots = bugs.map(({ place: [x] }) => makeSvg("circle", { cx: x }));
+  const axes = makeSvg("g");
+  const picture = makeSvg("svg", { viewBox, role: "img" }, axes, ...dots);
+  const guess = makeChoice(question.legend, question.values, (prediction) =>
+    change(model, { prediction }),
+  );
+  const button = make("button", { type: "button" }, "Reveal");
+  const guessing = make("div", { class: "guess" }, guess.element, button);
+  const before = make("p", {}, shown.before);
+  const result = makeResult();
+  result.element.tabIndex = -1;
+  const ask = makeAsk((value) => change(model, { ask: value, prediction: null }));
+  const cell = make("div", { class: "told" });
+  const frame = make("div", { class: "window" }, table.element);
+  const settings = make("div", { class: "settings" }, only.element, count);
+  const free = make("div", { class: "free" }, settings, frame, cell, key);
+  const outcome = make("div", { class: "outcome" }, before, guessing, result.element, ask.element);
+  const top = make("div", { class: "top" }, outcome, make("div", { class: "pictures" }, picture));
+  el.append(makeCard(shown.heading, make("div", { class: "bugs" }, top, free)));
+
+  function reveal() {
+    if (model.get("prediction") === null) {
+      result.complain("Choose one of the answers first.");
+      guess.element.querySelector("input").focus();
+      return;
+    }
+    change(model, { ...answer, ask: false });
+    queueMicrotask(() => result.element.focus()); // when it is drawn
+  }
+  button.addEventListener("click", reveal);
+  guess.whenEntered(reveal);
+
+  function showCell(bug, check) {
+    const place = checks.findIndex(([name]) => name === check);
+    const [mark, found, suspects] = bug.cells[place];
+    const seen = mark === "✗";
+    const code = bug.wrong
+      ? [makeCode("✗ wrong", bug.wrong, bug.right), makeCode("✓ right", bug.right, bug.wrong)]
+      : [];
+    const own = [make("b", {}, bug.story), make("p", {}, bug.words ?? "All checks pass."), ...code];
+    const said = make("p", { class: `result ${seen ? "bad" : "good"}`, "aria-live": "polite" });
+    said.append(`${mark} ${found}`);
+    const why = seen ? `Shows so: ${suspects}.` : "A right model may be like that.";
+    const asked = [make("b", {}, check), make("p", {}, checks[place][1]), said];
+    cell.replaceChildren(
+      make("div", { class: "half" }, ...own, make("p", { class: "quiet" }, bug.told)),
+      make("div", { class: "half" }, ...asked, make("p", { class: "quiet" }, why)),
+    );
+  }
+
+  function draw() {
+    const [check, prediction] = [model.get("check"), model.get("prediction")];
+    const [chosen, words, names] = lists.find(([name]) => name === model.get("only"));
+    const name = names.includes(model.get("bug")) ? model.get("bug") : names[0];
+    const bug = bugs.find((one) => one.name === name);
+    only.show(chosen);
+    count.textContent = words;
+    guess.show(prediction);
+    ask.show(asking());
+    for (const part of [before, guessing]) part.hidden = !asking();
+    free.hidden = asking();
+    axes.innerHTML = asking() ? across : across + up; // made by drawing.py, which escapes
+    dots.forEach((dot, place) => {
+      const one = bugs[place];
+      const marked = asking() ? question.names.includes(one.name) : one === bug;
+      const faint = !asking() && !names.includes(one.name);
+      const look = `${marked ? "marked" : ""} ${faint ? "faint" : ""}`;
+      build(dot, { cy: asking() ? bottom : one.place[1], r: marked ? 6 : 4, class: look }, []);
+      if (marked) dot.parentNode.append(dot); // in front
+    });
+    const told = `${bug.story}: training loss ${bug.loss}, sentences right ${bug.free}`;
+    picture.setAttribute("aria-label", asking() ? shown.before : `${shown.headline} ${told}`);
+    showCell(bug, check);
+    if (focus) cell.scrollIntoView({ block: "nearest" }); // as far as the table stays in view
+    table.show(name, check, names, focus);
+    focus = false;
+    const right = prediction === question.right;
+    const judged = right ? ["✓", ": right."] : ["✗", `; it is ${question.right}.`];
+    const verdict = `${judged[0]} You predicted ${prediction}${judged[1]} ${shown.because}`;
+    if (asking()) result.clear();
+    else if (prediction === null) result.show(shown.headline, "", null);
+    else result.show(shown.headline, verdict, right);
+  }
+  const print = ({ type }) => {
+    printing = type === "beforeprint";
+    draw();
+  };
+  const gone = new AbortController();
+  window.addEventListener("beforeprint", print, gone);
+  window.addEventListener("afterprint", print, gone);
+  const stop = follow(model, ["bug", "check", "only", "prediction", "ask"], draw);
+  guess.element.querySelectorAll("label").forEach((option, place) => {
+    const { loss } = bugs.find(({ name }) => name === question.names[place]);
+    option.append(make("span", { class: "quiet" }, loss));
+  });
+  return () => {
+    gone.abort();
+    stop();
+  };
+}
+
+export default { render };
