@@ -6,6 +6,7 @@ every token and forgets nothing.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
@@ -125,6 +126,57 @@ class SequenceModel(nn.Module, ABC, Generic[Memory, State]):
                 token, or padding that is not on the right.
         """
         return self.project(self.features(source, source_mask, target_in, record))
+
+
+@dataclass(frozen=True)
+class Written(DecoderState):
+    """A state without a cache: what `encode` gave, and all that was written, N rows each."""
+
+    memory: tuple[Tensor, ...]
+    tokens: Int[Tensor, "N T"]
+
+    def select(self, rows: Int[Tensor, " N"]) -> "Written":
+        """See `DecoderState.select`."""
+        return Written(tuple(one[rows] for one in self.memory), self.tokens[rows])
+
+
+class Uncached(SequenceModel[tuple[Tensor, ...], Written]):
+    """A model without a cache, of `encode` and `decode`: a step decodes all that was written again.
+
+    Slow, and the shortest way to put a model of your own behind the contract. `encode` returns a
+    tuple of tensors, each with a row a sentence.
+    """
+
+    @abstractmethod
+    def decode(
+        self, target_in: Int[Tensor, "N T"], memory: tuple[Tensor, ...]
+    ) -> Float[Tensor, "N T V"]:
+        """Logits of the token after each of `target_in`."""
+
+    def features(
+        self,
+        source: Int[Tensor, "B S"],
+        source_mask: Bool[Tensor, "B S"],
+        target_in: Int[Tensor, "B T"],
+        record: AttentionRecord | None = None,
+    ) -> Float[Tensor, "B T V"]:
+        """See `SequenceModel.features`; here they are the logits."""
+        return self.decode(target_in, self.encode(source, source_mask))
+
+    def project(self, features: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch V"]:
+        """See `SequenceModel.project`."""
+        return features
+
+    def start(self, memory: tuple[Tensor, ...], capacity: int | None = None) -> Written:
+        """See `SequenceModel.start`."""
+        return Written(memory, memory[0].new_empty(len(memory[0]), 0, dtype=torch.long))
+
+    def advance(
+        self, state: Written, token: Int[Tensor, " N"], record: AttentionRecord | None
+    ) -> tuple[Float[Tensor, "N V"], Written]:
+        """See `SequenceModel.advance`."""
+        state = Written(state.memory, torch.cat([state.tokens, token[:, None]], dim=1))
+        return self.decode(state.tokens, state.memory)[:, -1], state
 
 
 def check_source(source: Tensor, source_mask: Tensor) -> None:

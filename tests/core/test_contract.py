@@ -22,6 +22,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from transformer_lite import AttentionRecord, Transformer
+from transformer_lite.decoding import beam
+from transformer_lite.masks import causal_mask
+from transformer_lite.model import Uncached
+from transformer_lite.scope import Scope
 from transformer_lite.transformer import TransformerState
 
 every_kind = pytest.mark.parametrize("kind", COVERING)
@@ -297,3 +301,35 @@ def test_empty_batches_and_sentences_are_refused(kind: str) -> None:
         model(ids, real, ids[:, :0])
     with pytest.raises(ValueError, match=r"source .*at least one"):
         model.encode(ids[:0], real[:0])
+
+
+class WithoutCache(Uncached):
+    """A Transformer that forgets its keys and values."""
+
+    def __init__(self, inner: Transformer) -> None:
+        super().__init__(inner.source_vocab, inner.target_vocab)
+        self.inner = inner
+
+    def encode(self, source: Tensor, source_mask: Tensor) -> tuple[Tensor, ...]:
+        return tuple(vars(self.inner.encode(source, source_mask)).values())
+
+    def decode(self, target_in: Tensor, memory: tuple[Tensor, ...]) -> Tensor:
+        states, real = memory
+        x = self.inner.embed(self.inner.target_embedding, target_in, "target_in")
+        past = Scope(causal_mask(target_in.shape[1]))
+        return self.inner.output(self.inner.decoder(x, states, past, Scope(real[:, None, None])))
+
+
+def test_a_model_without_a_cache_does_what_its_twin_with_one_does() -> None:
+    twin = build("transformer, pre, sinusoidal")
+    model = WithoutCache(twin).eval()
+    batch = random_inputs(batch=4, source=5, target=6, seed=3)
+    assert_same(model(*batch), twin(*batch))
+    for (ours, _), (theirs, _) in zip(stepped(model, batch), stepped(twin, batch), strict=True):
+        assert_same(ours, theirs)
+    searches = [
+        beam(one, batch.source, batch.source_mask, bos=1, eos=2, max_length=7, beam_size=4)
+        for one in (model, twin)
+    ]
+    ours, theirs = ([[one.tokens for one in best] for best in found] for found in searches)
+    assert ours == theirs and len({len(tokens) for best in ours for tokens in best}) > 1

@@ -1,7 +1,7 @@
 """Diagnosis: right models pass every check; the bugs planted in chapter 12 are in its tests."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformer_lite import Translator, data
 from transformer_lite.data import Batch, encode_pairs
 from transformer_lite.diagnosis import diagnose, mean_loss
-from transformer_lite.model import DecoderState, SequenceModel
+from transformer_lite.model import Uncached
 from transformer_lite.positions import SinusoidalPositions
 
 VOCABULARIES = {"source_vocab": 30, "target_vocab": 24}
@@ -93,19 +93,7 @@ def test_a_small_vocabulary_is_refused() -> None:
         diagnose(build("transformer, pre, sinusoidal"))
 
 
-@dataclass(frozen=True)
-class Prefix(DecoderState):
-    """A state without a cache: the source and all that was written, N rows each."""
-
-    memory: Tensor
-    hidden: Tensor
-    written: Tensor
-
-    def select(self, rows: Tensor) -> "Prefix":
-        return Prefix(*(tensor[rows] for tensor in vars(self).values()))
-
-
-class TorchTransformer(SequenceModel[tuple[Tensor, Tensor], Prefix]):
+class TorchTransformer(Uncached):
     """`torch.nn.Transformer` behind the contract. Its masks are True where attention is hidden."""
 
     def __init__(self, vocab: int, width: int, norm_first: bool) -> None:
@@ -116,26 +104,15 @@ class TorchTransformer(SequenceModel[tuple[Tensor, Tensor], Prefix]):
             width, 4, 2, 2, 2 * width, batch_first=True, norm_first=norm_first
         )
 
-    def encode(self, source: Tensor, source_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, source: Tensor, source_mask: Tensor) -> tuple[Tensor, ...]:
         x = self.positions(self.tables[0](source))
         return self.inner.encoder(x, src_key_padding_mask=~source_mask), ~source_mask
 
-    def features(
-        self, source: Tensor, source_mask: Tensor, target_in: Tensor, record: Any = None
-    ) -> Tensor:
-        return self.decode(*self.encode(source, source_mask), target_in)
-
-    def decode(self, memory: Tensor, hidden: Tensor, target_in: Tensor) -> Tensor:
+    def decode(self, target_in: Tensor, memory: tuple[Tensor, ...]) -> Tensor:
         future = torch.ones(target_in.shape[1], target_in.shape[1]).triu(1).bool()
         x = self.positions(self.tables[1](target_in))
-        return self.inner.decoder(x, memory, future, memory_key_padding_mask=hidden)
-
-    def start(self, memory: tuple[Tensor, Tensor], capacity: int | None = None) -> Prefix:
-        return Prefix(*memory, torch.zeros(len(memory[0]), 0, dtype=torch.long))
-
-    def advance(self, state: Prefix, token: Tensor, record: Any = None) -> tuple[Tensor, Prefix]:
-        state = replace(state, written=torch.cat([state.written, token[:, None]], dim=1))
-        return self.decode(state.memory, state.hidden, state.written)[:, -1], state
+        states, hidden = memory
+        return self.output(self.inner.decoder(x, states, future, memory_key_padding_mask=hidden))
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:The PyTorch API of nested")

@@ -1,11 +1,12 @@
 """Bugs to plant in a right Transformer, each a few lines that run without an error.
 
-A bug is a subclass that takes the place of a right part (`turn`), a change of weights or modules,
-or a change of the batch that is learned from.
+A bug is a wrong method in the place of a right one, a change of weights or modules, or a change of
+the batch that is learned from.
 """
 
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,203 +19,123 @@ from transformer_lite.data.batching import Batch
 from transformer_lite.diagnosis import Diagnosis, diagnose, mean_loss
 from transformer_lite.masks import masked_softmax
 from transformer_lite.scope import KeyValueCache, Scope
-from transformer_lite.transformer import (
-    Transformer,
-    TransformerConfig,
-    TransformerMemory,
-    TransformerState,
-)
+from transformer_lite.transformer import Transformer, TransformerConfig, TransformerState
 
-Plant = Callable[[Transformer], None]
+Plant = Callable[[Transformer], object]
+
+
+PAST = "decoder.*self_attention"  # names of the attentions that must not see the future
+ACROSS = "cross_attention"  # of those to the source
+SOURCE = "encoder.*self_attention|cross_attention"  # of those that must not see its padding
 
 
 @dataclass(frozen=True)
 class Bug:
-    """One bug.
-
-    Attributes:
-        story: what is wrong, in a few words.
-        plant: changes a right, new model in place.
-        read: changes a batch before a model is trained or tested on it.
-    """
+    """What is wrong, in a few words, and what is done to a new model and to each batch."""
 
     story: str
     plant: Plant = lambda model: None
     read: Callable[[Batch], Batch] = lambda batch: batch
 
 
-def turn(parts: Callable[[Transformer], Iterable[nn.Module]], kind: type[nn.Module]) -> Plant:
-    """A `plant` that makes these parts of a model instances of `kind`, a subclass of theirs."""
+def instead(kind: type[nn.Module], names: str = "", **methods: Callable[..., Any]) -> Plant:
+    """A `plant` that puts methods in the place of those of all parts of a kind (and such names)."""
 
     def plant(model: Transformer) -> None:
-        for part in parts(model):
-            part.__class__ = kind
+        for name, part in model.named_modules():
+            if isinstance(part, kind) and re.search(names, name):
+                part.__class__ = type(f"Wrong{kind.__name__}", (type(part),), methods)
 
     return plant
 
 
-def whole(model: Transformer) -> list[nn.Module]:
-    """The model itself."""
-    return [model]
+def attending(attend: Callable[..., Tensor]) -> Plant:
+    """A `plant` of other weights and blends in all attentions."""
+    return instead(MultiHeadAttention, _attend=attend)
 
 
-def attentions(model: Transformer) -> list[nn.Module]:
-    """All attentions."""
-    return [part for part in model.modules() if isinstance(part, MultiHeadAttention)]
+# Masks: True = may attend
 
 
-def looking_back(model: Transformer) -> list[nn.Module]:
-    """The masked self-attentions of the decoder."""
-    return [layer.self_attention for layer in model.decoder.layers]
+def masked(names: str, wrong: Callable[[MultiHeadAttention, Any], Tensor | None]) -> Plant:
+    """A `plant` of other masks in attentions; `wrong` is handed the right one, None in a step."""
+
+    def forward(self: Any, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
+        scope = replace(scope, mask=wrong(self, scope.mask))
+        return MultiHeadAttention.forward(self, query, key, value, scope)
+
+    return instead(MultiHeadAttention, names, forward=forward)
 
 
-def looking_across(model: Transformer) -> list[nn.Module]:
-    """The attentions of the decoder to the source."""
-    return [layer.cross_attention for layer in model.decoder.layers]
-
-
-def looking_at_source(model: Transformer) -> list[nn.Module]:
-    """The attentions whose keys are the source's: they hide its padding."""
-    return [part for part in attentions(model) if part not in looking_back(model)]
-
-
-def norms(model: Transformer) -> list[nn.Module]:
-    """All layer normalisations."""
-    return [part for part in model.modules() if isinstance(part, nn.LayerNorm)]
-
-
-# Masks: True = may attend; `seen` is handed the right one, None in a step
-
-
-class Masked(MultiHeadAttention):
-    """An attention that changes its mask."""
-
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Any = None) -> Tensor:
-        """As `MultiHeadAttention` does."""
-        return super().forward(query, key, value, replace(mask, mask=self.seen(mask.mask)))
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """What takes the place of `mask`."""
-        raise NotImplementedError
-
-
-class NoMask(Masked):
-    """Forgets it."""
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """Everything."""
-        return None
-
-
-class Inverted(Masked):
+def inverted(attention: MultiHeadAttention, mask: Tensor | None) -> Tensor | None:
     """Takes True for "hidden", as `torch.nn.MultiheadAttention` does."""
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """The others."""
-        return None if mask is None else ~mask
+    return None if mask is None else ~mask
 
 
-class OneTooFar(Masked):
-    """A triangle that is one place too wide."""
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """The past, itself and the next word."""
-        return None if mask is None else torch.ones_like(mask).tril(1)
+def too_wide(attention: MultiHeadAttention, mask: Tensor | None) -> Tensor | None:
+    """The past, itself and the next word."""
+    return None if mask is None else torch.ones_like(mask).tril(1)
 
 
-class WithoutItself(Masked):
-    """A triangle that is one place too narrow."""
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """The past alone."""
-        return None if mask is None else mask.tril(-1)
+def too_narrow(attention: MultiHeadAttention, mask: Tensor | None) -> Tensor | None:
+    """The past alone."""
+    return None if mask is None else mask.tril(-1)
 
 
-class Blocked(Masked):
+def nothing(attention: MultiHeadAttention, mask: Tensor | None) -> Tensor:
     """Hides the future in one convention and the past in the other; the shapes are right."""
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """Nothing."""
-        return torch.zeros(1, 1, dtype=torch.bool, device=self.output.weight.device)
-
-
-class InTrainingOnly(Masked):
-    """Hides the future only while it is trained."""
-
-    def seen(self, mask: Tensor | None) -> Tensor | None:
-        """Everything, in evaluation mode."""
-        return mask if self.training else None
+    return torch.zeros(1, 1, dtype=torch.bool, device=attention.output.weight.device)
 
 
 # Attention
 
 
-class MaskedAfterSoftmax(MultiHeadAttention):
+def mask_late(self: Any, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
     """Multiplies the weights by the mask: too late, the future is in their sum."""
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
-        _, weights = scaled_dot_product_attention(query, key, value)  # B H T S
-        return (weights if scope.mask is None else weights * scope.mask) @ value
+    _, weights = scaled_dot_product_attention(query, key, value)  # B H T S
+    return (weights if scope.mask is None else weights * scope.mask) @ value
 
 
-class OverQueries(MultiHeadAttention):
+def over_queries(self: Any, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
     """Normalises over the wrong axis."""
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
-        energies = key @ query.mT / math.sqrt(query.shape[-1])  # B H S T
-        shape = (*query.shape[:-1], key.shape[-2])
-        mask = None if scope.mask is None else scope.mask.expand(shape).mT
-        return masked_softmax(energies, mask).mT @ value
+    energies = key @ query.mT / math.sqrt(query.shape[-1])  # B H S T
+    shape = (*query.shape[:-1], key.shape[-2])
+    mask = None if scope.mask is None else scope.mask.expand(shape).mT
+    return masked_softmax(energies, mask).mT @ value
 
 
-class NotScaled(MultiHeadAttention):
+def not_scaled(self: Any, query: Tensor, *rest: Any) -> Tensor:
     """Leaves √d out."""
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
-        return super()._attend(query * math.sqrt(query.shape[-1]), key, value, scope)
+    return MultiHeadAttention._attend(self, query * math.sqrt(query.shape[-1]), *rest)
 
 
-class ScaledByModel(MultiHeadAttention):
+def scaled_by_model(self: Any, query: Tensor, *rest: Any) -> Tensor:
     """Divides by the root of the whole width, √D."""
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, scope: Scope) -> Tensor:
-        return super()._attend(query / math.sqrt(self.heads), key, value, scope)
+    return MultiHeadAttention._attend(self, query / math.sqrt(self.heads), *rest)
 
 
-class MergedWrong(MultiHeadAttention):
-    """Lays the heads together without transposing them back."""
-
-    def merge(self, heads: Tensor) -> Tensor:
-        """B H T K → B T D, of the right shape."""
-        return heads.reshape(heads.shape[0], heads.shape[2], -1)
+def merge_wrong(self: Any, heads: Tensor) -> Tensor:
+    """Does not transpose first: B H T K → B T D, of the right shape."""
+    return heads.reshape(heads.shape[0], heads.shape[2], -1)
 
 
-class SplitWrong(MergedWrong):
-    """Cuts the sentence into heads, not the width."""
-
-    def split(self, x: Tensor) -> Tensor:
-        """B T D → B H T K, of the right shape."""
-        return x.reshape(len(x), self.heads, x.shape[1], -1)
+def split_wrong(self: Any, x: Tensor) -> Tensor:
+    """Cuts the sentence, not the width: B T D → B H T K, of the right shape."""
+    return x.reshape(len(x), self.heads, x.shape[1], -1)
 
 
 # Normalisation and layers
 
 
-class OverWords(nn.LayerNorm):
-    """Mean and variance over the words of a sentence."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x, B T D, normalised along T."""
-        return F.layer_norm(x.mT, x.shape[-2:-1], eps=self.eps).mT * self.weight + self.bias
+def over_words(self: Any, x: Tensor) -> Tensor:
+    """x, B T D, normalised along T."""
+    return F.layer_norm(x.mT, x.shape[-2:-1], eps=self.eps).mT * self.weight + self.bias
 
 
-class OverBatch(nn.LayerNorm):
-    """Mean and variance over the batch."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x, B T D, normalised along B."""
-        spread = (x.var(0, correction=0) + self.eps).sqrt()
-        return (x - x.mean(0)) / spread * self.weight + self.bias
+def over_batch(self: Any, x: Tensor) -> Tensor:
+    """x, B T D, normalised along B."""
+    spread = (x.var(0, correction=0) + self.eps).sqrt()
+    return (x - x.mean(0)) / spread * self.weight + self.bias
 
 
 def share_layers(model: Transformer) -> None:
@@ -234,11 +155,6 @@ def list_layers(model: Transformer) -> None:
 # Positions and embeddings
 
 
-def drop_positions(model: Transformer) -> None:
-    """Add zeros."""
-    model.positions.table.zero_()
-
-
 def divide_positions(model: Transformer) -> None:
     """Sines of the position DIVIDED by the frequency."""
     length, width = model.positions.table.shape
@@ -256,12 +172,9 @@ def enlarge_embeddings(model: Transformer) -> None:
 # Steps
 
 
-class RestartedPositions(Transformer):
+def embed_at_0(self: Any, table: nn.Embedding, ids: Tensor, name: str, start: int = 0) -> Tensor:
     """Tells every token of a step that it stands at place 0."""
-
-    def embed(self, table: nn.Embedding, ids: Tensor, name: str, start: int = 0) -> Tensor:
-        """As `Transformer` does, from 0 on."""
-        return super().embed(table, ids, name)
+    return Transformer.embed(self, table, ids, name)
 
 
 class LateCache(KeyValueCache):
@@ -279,13 +192,10 @@ class LateCache(KeyValueCache):
         return chosen
 
 
-class WithLateCache(Transformer):
+def start_late(self: Any, memory: Any, capacity: int | None = None) -> TransformerState:
     """Attends to the past, then takes the current token into it."""
-
-    def start(self, memory: TransformerMemory, capacity: int | None = None) -> TransformerState:
-        """As `Transformer` does."""
-        state = super().start(memory, capacity)
-        return replace(state, caches={name: LateCache(capacity) for name in state.caches})
+    state = Transformer.start(self, memory, capacity)
+    return replace(state, caches={name: LateCache(capacity) for name in state.caches})
 
 
 class UnsortedState(TransformerState):
@@ -298,23 +208,17 @@ class UnsortedState(TransformerState):
         return replace(super().select(rows), caches=caches)
 
 
-class WithUnsortedState(Transformer):
+def start_unsorted(self: Any, *given: Any) -> TransformerState:
     """Hypotheses go on with each other's past."""
-
-    def start(self, memory: TransformerMemory, capacity: int | None = None) -> TransformerState:
-        """As `Transformer` does."""
-        return UnsortedState(**vars(super().start(memory, capacity)))
+    return UnsortedState(**vars(Transformer.start(self, *given)))
 
 
 # The loss
 
 
-class SoftmaxTwice(Transformer):
+def softmax_twice(self: Any, features: Tensor) -> Tensor:
     """Hands probabilities to a loss that expects logits."""
-
-    def project(self, features: Tensor) -> Tensor:
-        """Probabilities."""
-        return super().project(features).softmax(-1)
+    return Transformer.project(self, features).softmax(-1)
 
 
 def not_shifted(batch: Batch) -> Batch:
@@ -331,37 +235,39 @@ RIGHT = "right"  # the name of the model without a bug
 
 BUGS = {
     RIGHT: Bug("nothing"),
-    "no-mask": Bug("no causal mask", turn(looking_back, NoMask)),
-    "mask-inverted": Bug("the causal mask inverted", turn(looking_back, Inverted)),
-    "mask-too-wide": Bug("a triangle one place too wide", turn(looking_back, OneTooFar)),
-    "mask-too-narrow": Bug("a triangle without the word itself", turn(looking_back, WithoutItself)),
-    "mask-blocks-all": Bug("a mask that hides every word", turn(looking_back, Blocked)),
-    "mask-after-softmax": Bug("a mask after the softmax", turn(attentions, MaskedAfterSoftmax)),
-    "mask-in-training-only": Bug(
-        "a causal mask in training only", turn(looking_back, InTrainingOnly)
-    ),
-    "padding-attended": Bug("no padding mask", turn(looking_at_source, NoMask)),
-    "padding-mask-inverted": Bug("the padding mask inverted", turn(looking_across, Inverted)),
-    "softmax-over-queries": Bug("the softmax over the queries", turn(attentions, OverQueries)),
-    "heads-merged-wrong": Bug("heads merged without transposing", turn(attentions, MergedWrong)),
-    "heads-split-wrong": Bug("the sentence cut into heads", turn(attentions, SplitWrong)),
-    "not-scaled": Bug("no √d", turn(attentions, NotScaled)),
-    "scaled-by-model": Bug("√D of the model for √d of a head", turn(attentions, ScaledByModel)),
-    "norm-over-words": Bug("normalised over the words", turn(norms, OverWords)),
-    "norm-over-batch": Bug("normalised over the batch", turn(norms, OverBatch)),
+    "no-mask": Bug("no causal mask", masked(PAST, lambda attention, mask: None)),
+    "mask-inverted": Bug("the causal mask inverted", masked(PAST, inverted)),
+    "mask-too-wide": Bug("a triangle one place too wide", masked(PAST, too_wide)),
+    "mask-too-narrow": Bug("a triangle without the word itself", masked(PAST, too_narrow)),
+    "mask-blocks-all": Bug("a mask that hides every word", masked(PAST, nothing)),
+    "mask-after-softmax": Bug("a mask after the softmax", attending(mask_late)),
+    "mask-in-training-only": Bug("a causal mask in training only",
+        masked(PAST, lambda attention, mask: mask if attention.training else None)),
+    "padding-attended": Bug("no padding mask", masked(SOURCE, lambda attention, mask: None)),
+    "padding-mask-inverted": Bug("the padding mask inverted", masked(ACROSS, inverted)),
+    "softmax-over-queries": Bug("the softmax over the queries", attending(over_queries)),
+    "heads-merged-wrong": Bug("heads merged without transposing",
+        instead(MultiHeadAttention, merge=merge_wrong)),
+    "heads-split-wrong": Bug("the sentence cut into heads",
+        instead(MultiHeadAttention, split=split_wrong, merge=merge_wrong)),
+    "not-scaled": Bug("no √d", attending(not_scaled)),
+    "scaled-by-model": Bug("√D of the model for √d of a head", attending(scaled_by_model)),
+    "norm-over-words": Bug("normalised over the words", instead(nn.LayerNorm, forward=over_words)),
+    "norm-over-batch": Bug("normalised over the batch", instead(nn.LayerNorm, forward=over_batch)),
     "layers-shared": Bug("[layer] * n", share_layers),
     "layers-in-a-list": Bug("layers in a Python list", list_layers),
-    "no-positions": Bug("no positions", drop_positions),
+    "no-positions": Bug("no positions", lambda model: model.positions.table.zero_()),
     "positions-divided": Bug("position / frequency", divide_positions),
     "large-embeddings": Bug("embeddings N(0, 1), times √D", enlarge_embeddings),
-    "positions-restart": Bug(
-        "positions that begin again in steps", turn(whole, RestartedPositions)
-    ),
-    "cache-late": Bug("a cache without the current token", turn(whole, WithLateCache)),
-    "beams-mixed": Bug("hypotheses re-ordered, their cache not", turn(whole, WithUnsortedState)),
+    "positions-restart": Bug("positions that begin again in steps",
+        instead(Transformer, embed=embed_at_0)),
+    "cache-late": Bug("a cache without the current token", instead(Transformer, start=start_late)),
+    "beams-mixed": Bug("hypotheses re-ordered, their cache not",
+        instead(Transformer, start=start_unsorted)),
     "not-shifted": Bug("the target not shifted", read=not_shifted),
     "padding-in-loss": Bug("padding in the loss", read=with_padding),
-    "softmax-twice": Bug("a softmax before the cross-entropy", turn(whole, SoftmaxTwice)),
+    "softmax-twice": Bug("a softmax before the cross-entropy",
+        instead(Transformer, project=softmax_twice)),
 }  # fmt: skip
 
 
@@ -387,10 +293,7 @@ def distance_from_right(model: Transformer) -> float:
     """
     right = Transformer(model.config).eval()
     right.load_state_dict(model.state_dict(), strict=False)  # what is not listed is not saved
-    source, target = (
-        torch.tensor([[4, 5, 6, 7, 8], [9, 4, 8, 0, 0]]),
-        torch.tensor([[1, 7, 4, 9, 5]]),
-    )
-    inputs = source, source > 0, target.expand(2, -1)
+    source = torch.tensor([[4, 5, 6, 7, 8], [9, 4, 8, 0, 0]])
+    inputs = source, source > 0, torch.tensor([[1, 7, 4, 9, 5]]).expand(2, -1)
     logits = right(*inputs)
     return ((model.eval()(*inputs) - logits).abs().max() / logits.std()).item()
