@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -22,6 +23,7 @@ from transformer_lite.data.batching import Batch, Example, collate
 from transformer_lite.data.vocabulary import BOS, EOS, SPECIALS
 from transformer_lite.decoding import greedy
 from transformer_lite.model import SequenceModel
+from transformer_lite.tables import table
 from transformer_lite.training import batch_loss
 
 Model = SequenceModel[Any, Any]
@@ -61,6 +63,15 @@ class Diagnosis:
             if not check.passed:
                 lines.append(f"{'':19}shows so: {check.suspects}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        columns = ("", "check", "found", "shows so")
+        rows = [
+            ("✓" if one.passed else "✗", one.name, one.found, "" if one.passed else one.suspects)
+            for one in self.checks
+        ]
+        failed = f"{len(self.failed)} of {len(rows)} checks failed"
+        return table(pd.DataFrame(rows, columns=columns), failed).html
 
 
 def mean_loss(model: Model, batch: Batch) -> Float[Tensor, ""]:

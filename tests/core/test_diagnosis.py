@@ -64,6 +64,9 @@ def test_what_failed_is_printed_with_its_suspects() -> None:
     assert len(lines) == 16
     (place,) = [n for n, line in enumerate(lines) if line.startswith("✗ loss of padding")]
     assert "shows so: padding counted in the loss" in lines[place + 1]
+    html = diagnosis._repr_html_()
+    assert "1 of 15 checks failed" in html
+    assert html.count("✗") == html.count("padding counted in the loss") == 1
 
 
 def test_a_model_that_raises_an_error_fails_the_check_and_no_other() -> None:

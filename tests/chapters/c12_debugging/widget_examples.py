@@ -10,7 +10,7 @@ from transformer_lite.chapters.c12_debugging.bugs import BUGS, RIGHT
 from transformer_lite.chapters.c12_debugging.widget import BugTable
 from transformer_lite.diagnosis import RULES, Check, Diagnosis
 
-PASSED = tuple(Check(rule.name, 0.0, rule.finds.format(0), True, rule.suspects) for rule in RULES)
+PASSED = tuple(Check(name, 0.0, finds.format(0), True, so) for name, _, finds, so in RULES)
 
 
 def diagnosed(**seen: str) -> dict[str, Diagnosis]:

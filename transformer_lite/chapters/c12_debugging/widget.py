@@ -1,7 +1,7 @@
 """Chapter 12: the table of planted bugs and checks; a cell shows bug, check and output."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -81,6 +81,8 @@ class BugTable(StillWidget):
         lower = [name for name in BUGS if self._trends[name] == "lower"]
         copies = [n for n in BUGS if n != RIGHT and self._means.free["copy", n] >= COPIES]
         unseen = [n for n in BUGS if n != RIGHT and not diagnoses[n].failed]
+        some = [[RIGHT, *names] for names in (lower, copies, unseen)]
+        self._listed = dict(zip(ONLY, (list(BUGS), *some), strict=True))
         told = (
             f"{len(BUGS) - 1} bugs, and the right model above them.",
             f"{len(lower)} bugs: in each of {len(losses)} seeds a lower training loss than the "
@@ -89,34 +91,7 @@ class BugTable(StillWidget):
             f"{len(unseen)} bugs: only a right model beside them, with the same weights, shows "
             "the difference.",
         )
-        some = [[RIGHT, *names] for names in (lower, copies, unseen)]
-        self._listed = dict(zip(ONLY, (list(BUGS), *some), strict=True))
-        free = self._means.free["pocket"]
-        best = max(ASKED, key=lambda name: free[name])
-        failed = diagnoses[best].failed
-        shown = {
-            "heading": self.heading,
-            "question": {
-                "legend": LEGEND,
-                "values": ANSWERS,
-                "right": STORIES[best],
-                "names": ASKED,
-            },
-            "answer": {"bug": best, "check": failed[0]},
-            "because": f"It writes {_percent(free[best])} of the sentences right, the right model "
-            f"{_percent(free[RIGHT])}. Not the loss, but the check “{failed[0]}” sees this bug.",
-            "before": f"{len(BUGS)} models, one right, {len(BUGS) - 1} with a bug each. Left of "
-            f"the line: {len(lower)} whose loss is lower than that of the right one, "
-            f"{self._loss(RIGHT)}, in every seed.",
-            "headline": f"The {len(lower)} models whose loss is lower in every seed write "
-            f"{_percent(max(free[lower]))} of the sentences right.",
-            "key": KEY,
-            "lists": [*zip(ONLY, told, self._listed.values(), strict=True)],
-            "checks": [(name, _TOLD["checks"][name]) for name in self._checks[RIGHT]],
-            "bugs": [self._row(name) for name in BUGS],
-            "picture": (f"0 0 {WIDTH} {_HEIGHT}", *self._axes(), _BOTTOM),
-        }
-        super().__init__(**state, shown=shown)
+        super().__init__(**state, shown=self._texts(lower, told))
 
     @traitlets.validate("bug", "check")
     def _check_place(self, proposal: Any) -> str:
@@ -161,6 +136,34 @@ class BugTable(StillWidget):
         """The bug, or the first one that is listed where it is not."""
         listed = self._listed[self.only]
         return self.bug if self.bug in listed else listed[0]
+
+    def _texts(self, lower: Sequence[str], told: Sequence[str]) -> dict[str, Any]:
+        """All that the page shows, but for the choices."""
+        free = self._means.free["pocket"]
+        best = max(ASKED, key=lambda name: free[name])
+        seen = next(one for one in self._checks[best].values() if not one.passed).name
+        return {
+            "heading": self.heading,
+            "question": {
+                "legend": LEGEND,
+                "values": ANSWERS,
+                "right": STORIES[best],
+                "names": ASKED,
+            },
+            "answer": {"bug": best, "check": seen},
+            "because": f"It writes {_percent(free[best])} of the sentences right, the right model "
+            f"{_percent(free[RIGHT])}. Not the loss, but the check “{seen}” sees this bug.",
+            "before": f"{len(BUGS)} models, one right, {len(BUGS) - 1} with a bug each. Left of "
+            f"the line: {len(lower)} whose loss is lower than that of the right one, "
+            f"{self._loss(RIGHT)}, in every seed.",
+            "headline": f"The {len(lower)} models whose loss is lower in every seed write "
+            f"{_percent(max(free[lower]))} of the sentences right.",
+            "key": KEY,
+            "lists": [*zip(ONLY, told, self._listed.values(), strict=True)],
+            "checks": [(name, _TOLD["checks"][name]) for name in self._checks[RIGHT]],
+            "bugs": [self._row(name) for name in BUGS],
+            "picture": (f"0 0 {WIDTH} {_HEIGHT}", *self._axes(), _BOTTOM),
+        }
 
     def _row(self, name: str) -> dict[str, Any]:
         """What the page shows of one bug; its checks as one string, a line for each."""
