@@ -79,10 +79,10 @@ def mean_loss(model: Model, batch: Batch) -> Float[Tensor, ""]:
     return batch_loss(model, batch, smoothing=0.0) / batch.target_tokens
 
 
-# Each check: its name, as a method of `_Subject` too; what a right model has; what is found; what
-# bugs show so.
+# A check's name, also that of a method below; the least and the most that a right model shows; what
+# is found; bugs that show less or more.
 Rule = tuple[str, tuple[float, float], str, str]
-LIKE, UNLIKE = (0.0, 1e-3), (1e-4, math.inf)  # how far rows are apart that are the same; and others
+LIKE, UNLIKE = (0.0, 1e-3), (1e-4, math.inf)  # how far rows move that stay the same, and others
 RULES: tuple[Rule, ...] = (
     ("prefix", LIKE, "rows move by {} when the words behind them are cut off",
      "a causal mask that is missing, wrong or too late (after the softmax); heads split or merged "
@@ -100,7 +100,7 @@ RULES: tuple[Rule, ...] = (
     ("batch mates", LIKE, "rows move by {} when their sentence is alone",
      "a norm over the batch; a mask or positions laid along the batch"),
     ("steps", LIKE, "rows written step by step are off by {}",
-     "positions that begin again, or no mask, at each step; a cache without the current token"),
+     "positions that begin again; a mask that steps do not know; a cache without the newest token"),
     ("hypotheses", LIKE, "off by {} when two of a sentence change places",
      "a cache that is not re-ordered; what \"steps\" sees"),
     ("gradient", (0.0, 0.0), "parts that are not learned: {}",
@@ -149,7 +149,7 @@ def _judge(subject: "_Subject", rule: Rule) -> Check:
             number = measured
         elif isinstance(measured, list):  # names of parts
             number, parts = float(len(measured)), measured[:2] + ["…"] * (len(measured) > 2)
-        else:  # how far rows are apart; where all must differ, the least counts
+        else:  # how far rows moved; where all must move, the least counts
             rows = torch.cat([one.flatten() for one in measured])
             number = (rows.min() if least else rows.max()).item()
     except Exception as error:
