@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformer_lite import Transformer, TransformerConfig
 from transformer_lite.attention import MultiHeadAttention
 from transformer_lite.chapters.c12_debugging.bugs import planted
-from transformer_lite.chapters.c12_debugging.diagnosis import mean_loss
+from transformer_lite.diagnosis import mean_loss
 from transformer_lite.chapters.c12_debugging.exercises import (
     MEND_ATTENTION,
     MEND_LOSS,
