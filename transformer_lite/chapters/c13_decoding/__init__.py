@@ -1,0 +1,1 @@
+"""What chapter 13, decoding and BLEU, brings with it."""
