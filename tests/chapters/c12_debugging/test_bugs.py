@@ -1,5 +1,7 @@
 """Each planted bug is seen by the checks that should see it, and by no other."""
 
+import math
+
 import pytest
 
 from transformer_lite import TransformerConfig
@@ -52,7 +54,9 @@ NOT_IN_A_CALL = {
 
 @pytest.mark.parametrize("name", BUGS)
 def test_it_is_seen_by_the_checks_that_should(name: str) -> None:
-    failed = set(diagnose_bug(name, SMALL).failed)
+    diagnosis = diagnose_bug(name, SMALL)
+    assert not any(math.isnan(check.measured) for check in diagnosis.checks), diagnosis  # all run
+    failed = set(diagnosis.failed)
     seen = set(filter(None, SEEN[name].split(", ")))
     # What a model with a visible bug writes after its training depends on the training.
     assert failed >= seen and failed - seen <= ({"written"} if seen else set())

@@ -208,9 +208,9 @@ class UnsortedState(TransformerState):
         return replace(super().select(rows), caches=caches)
 
 
-def start_unsorted(self: Any, *given: Any) -> TransformerState:
+def start_unsorted(self: Any, memory: Any, capacity: int | None = None) -> TransformerState:
     """Hypotheses go on with each other's past."""
-    return UnsortedState(**vars(Transformer.start(self, *given)))
+    return UnsortedState(**vars(Transformer.start(self, memory, capacity)))
 
 
 # The loss
