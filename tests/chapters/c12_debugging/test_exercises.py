@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from transformer_lite import Transformer, TransformerConfig
 from transformer_lite.attention import MultiHeadAttention
 from transformer_lite.chapters.c12_debugging.bugs import planted
-from transformer_lite.diagnosis import mean_loss
 from transformer_lite.chapters.c12_debugging.exercises import (
     MEND_ATTENTION,
     MEND_LOSS,
     PREFIX_GAP,
 )
 from transformer_lite.data.batching import Example, collate
+from transformer_lite.diagnosis import mean_loss
 from transformer_lite.masks import causal_mask
 
 SMALL = TransformerConfig(30, 24, d_model=32, heads=4, layers=2, d_ff=64, dropout=0.0)
