@@ -17,7 +17,7 @@ import torch
 from stored import run_missing
 
 from transformer_lite import Transformer, TransformerConfig, data
-from transformer_lite.chapters.c12_debugging.bugs import BUGS, Bug, planted
+from transformer_lite.chapters.c12_debugging.bugs import BUGS, RIGHT, Bug, planted
 from transformer_lite.data import BOS, EOS, Batch, Example, build_tokenizers, collate, encode_pairs
 from transformer_lite.decoding import greedy
 from transformer_lite.evaluation import longest_translation
@@ -39,8 +39,10 @@ class Setting:
 
 def settings() -> list[Setting]:
     """All runs."""
-    tasks = ("pocket", "copy")
-    return [Setting(task, bug, seed) for seed in (1, 2, 3) for task in tasks for bug in BUGS]
+    seeds, tasks = (1, 2, 3), ("pocket", "copy")
+    runs = [Setting(task, bug, seed) for seed in seeds for task in tasks for bug in BUGS]
+    longer = (RIGHT, "mask-blocks-all")  # better at copying, or only sooner?
+    return runs + [Setting("copy", bug, seed, steps=800) for bug in longer for seed in seeds]
 
 
 class Learner(Trainer):

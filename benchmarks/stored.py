@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,6 +13,9 @@ from typing import Any
 
 import torch
 from filelock import FileLock
+
+# pandas looks for an optional package of the name of bottleneck.py.
+sys.path[:] = [one for one in sys.path if Path(one) != Path(__file__).parent]
 
 
 def run_missing(

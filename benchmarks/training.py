@@ -31,7 +31,7 @@ POINTS = 20  # of a curve
 
 @dataclass(frozen=True)
 class Setting:
-    """One run: a recipe, with another training and order of the normalisation."""
+    """One run: a recipe, with another training, order of the normalisation and dropout."""
 
     seed: int
     recipe: str = "pocket"
@@ -42,6 +42,7 @@ class Setting:
     label_smoothing: float = 0.05
     clip: float = 1.0
     norm: str = "pre"
+    dropout: float = 0.1
 
 
 def settings() -> list[Setting]:
@@ -53,6 +54,7 @@ def settings() -> list[Setting]:
         runs += [high, replace(high, warmup=0), replace(high, clip=0.0), replace(base, clip=0.0)]
         runs += [replace(base, schedule=other) for other in ("constant", "inverse_sqrt")]
         runs += [replace(base, peak_rate=3e-3), replace(base, label_smoothing=0.0)]
+        runs += [replace(base, dropout=0.0)]
         if base.seed == 1:  # a limit, or too little training?
             runs += [replace(one, steps=1200) for one in (base, runs[3], runs[5])]
     # With smoothing it is the recipe's own run, which multi30k.json has.
@@ -78,11 +80,11 @@ def run(setting: Setting) -> dict[str, Any]:
     recipe = Recipe.load(setting.recipe)
     corpus = data.load(**recipe.task)
     words = source, target = build_tokenizers(corpus, **recipe.tokenizer)
-    fields = recipe.model | {"norm": setting.norm}
+    fields = recipe.model | {"norm": setting.norm, "dropout": setting.dropout}
     del fields["kind"]
     torch.manual_seed(seed_for(setting.seed, 0))
     model = FastTransformer(TransformerConfig(len(source), len(target), **fields))
-    changes = {name: one for name, one in vars(setting).items() if name not in ("recipe", "norm")}
+    changes = {name: one for name, one in vars(setting).items() if name in vars(recipe.training)}
     training = replace(recipe.training, **changes)
     trainer = Watched(model, encode_pairs(corpus.train, *words), training)
     stretch = setting.steps // POINTS

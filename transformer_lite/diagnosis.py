@@ -130,7 +130,7 @@ def diagnose(model: Model, examples: Sequence[Example] = (), loss: Loss = mean_l
         loss: what your training brings down, a mean over target tokens.
 
     Raises:
-        ValueError: a vocabulary of fewer than 10 ids.
+        ValueError: a vocabulary of fewer than 10 ids, or logits that are all equal.
     """
     check_at_least(len(SPECIALS) + WORDS, model, "source_vocab target_vocab")
     with torch.random.fork_rng(), torch.no_grad():
@@ -182,6 +182,11 @@ class _Subject:
         self.examples = examples or [example(2 + n % 4, 2 + n % 5) for n in range(8)]
         self.batch = collate(self.examples).to(device)
         self.rows = self.logits()  # B T V
+        if not self.rows.std() > 0 and not self.rows.isnan().any():
+            raise ValueError(
+                "the logits must differ, but they are all equal, so nothing can be seen to move; "
+                "start the output with other numbers, or train a little first"
+            )
 
     def logits(self, source: Ids = None, target: Ids = None, some: slice = ALL) -> Tensor:
         """Of some sentences, B T V, with another source (maybe padded) or another target."""

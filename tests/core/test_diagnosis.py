@@ -91,6 +91,13 @@ def test_what_is_no_number_has_suspects_of_its_own() -> None:
     assert math.isnan(first.measured) and not first.passed and "−∞" in first.suspects
 
 
+def test_logits_that_are_all_equal_are_refused() -> None:
+    model = right("transformer, pre, sinusoidal")
+    nn.init.zeros_(model.output.weight)
+    with pytest.raises(ValueError, match="the logits must differ, but they are all equal"):
+        diagnose(model)
+
+
 def test_a_small_vocabulary_is_refused() -> None:
     with pytest.raises(ValueError, match="target_vocab must be at least 10, but it is 9"):
         diagnose(build("transformer, pre, sinusoidal"))
