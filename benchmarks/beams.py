@@ -44,7 +44,7 @@ from transformer_lite.runs.recipe import Recipe
 
 RESULTS = CHAPTERS / "c13_decoding" / "beams.json"
 SHOWN = (24, 26, 32, 167, 202, 392, 470, 498, 588, 618)  # numbers of captions, from 0
-TREES, WIDTHS = (470, 618, 588), (1, 2, 3, 5)
+TREES, WIDTHS = (470, 618, 498), (1, 2, 3, 5)
 EQUAL = 1e-3  # log probabilities that differ by less count as equal
 RARE = 50  # words seen less often in training become <unk> in a mistake
 SIGNATURES = (("13a", True), ("13a", False), ("intl", True), ("char", True), ("none", True))
