@@ -59,22 +59,26 @@ def loss_by_gather(logits: Tensor, target: Tensor) -> Tensor:
     return -picked.log().masked_fill(wanted == 0, 0.0).sum() / wanted.count_nonzero()
 
 
-def gap_by_page(whole: Tensor, parts: list[Tensor]) -> Tensor:
-    gaps = [(part - whole[: len(part)]).abs().max() for part in parts]
+def gap_by_page(together: Tensor, alone: list[Tensor]) -> Tensor:
+    gaps = []
+    for padded, own in zip(together, alone, strict=True):
+        gaps.append((padded[: len(own)] - own).abs().max())
     return torch.stack(gaps).max()
 
 
-def gap_at_once(whole: Tensor, parts: list[Tensor]) -> Tensor:
-    there = torch.cat([whole[: len(part)] for part in parts])
-    return torch.dist(torch.cat(parts), there, p=float("inf"))
+def gap_by_mask(together: Tensor, alone: list[Tensor]) -> Tensor:
+    """The sentences padded to one length, and what is padding left out."""
+    padded = torch.zeros_like(together)
+    for row, own in zip(padded, alone, strict=True):
+        row[: len(own)] = own
+    lengths = torch.tensor([len(own) for own in alone])
+    real = torch.arange(together.shape[1]) < lengths[:, None]
+    return (padded - together)[real].abs().max()
 
 
-def gap_by_places(whole: Tensor, parts: list[Tensor]) -> float:
-    largest = 0.0
-    for t, row in enumerate(whole):
-        for part in parts[t:]:
-            largest = max(largest, (part[t] - row).abs().max().item())
-    return largest
+def gap_at_once(together: Tensor, alone: list[Tensor]) -> Tensor:
+    real = [together[b, : own.shape[0]] for b, own in enumerate(alone)]
+    return torch.dist(torch.cat(alone), torch.cat(real), p=float("inf"))
 
 
 RIGHT: dict[str, list[Callable[..., Any]]] = {
@@ -85,7 +89,7 @@ RIGHT: dict[str, list[Callable[..., Any]]] = {
         attention_renormalised,
     ],
     "mend-loss": [loss_by_page, loss_by_picking, loss_by_gather],
-    "prefix-gap": [gap_by_page, gap_at_once, gap_by_places],
+    "mates-gap": [gap_by_page, gap_by_mask, gap_at_once],
 }
 
 # ---- What the page has, and what is left when some of it is mended
@@ -198,32 +202,55 @@ def loss_of_half_the_padding(logits: Tensor, target: Tensor) -> Tensor:
     return (losses * weight).sum() / weight.sum()
 
 
-def gap_of_newest(whole: Tensor, parts: list[Tensor]) -> Tensor:
-    return (torch.stack([part[-1] for part in parts]) - whole).abs().max()
+def gap_padded(together: Tensor, alone: list[Tensor]) -> Tensor:
+    return (torch.nn.utils.rnn.pad_sequence(alone, batch_first=True) - together).abs().max()
 
 
-def gap_from_the_end(whole: Tensor, parts: list[Tensor]) -> Tensor:
-    return max((whole[-len(part) :] - part).abs().max() for part in parts)  # type: ignore
+def gap_subtracted(together: Tensor, alone: list[Tensor]) -> float:
+    return max((together[b] - own).abs().max().item() for b, own in enumerate(alone))
 
 
-def gap_signed(whole: Tensor, parts: list[Tensor]) -> float:
-    return max((whole[: len(part)] - part).max().item() for part in parts)
+def gap_padded_by_last(together: Tensor, alone: list[Tensor]) -> Tensor:
+    """The last row again and again, until the length fits."""
+    steps = together.shape[1]
+    rows = [torch.cat([own, own[-1:].repeat(steps - len(own), 1)]) for own in alone]
+    return (torch.stack(rows) - together).abs().max()
 
 
-def mean_gap(whole: Tensor, parts: list[Tensor]) -> float:
-    gaps = [(whole[: len(part)] - part).abs().mean().item() for part in parts]
-    return sum(gaps) / len(gaps)
+def gap_of_last(together: Tensor, alone: list[Tensor]) -> Tensor:
+    return (together[:, -1] - torch.stack([own[-1] for own in alone])).abs().max()
 
 
-def gap_in_words(whole: Tensor, parts: list[Tensor]) -> int:
-    return sum(
-        int((whole[: len(part)].argmax(-1) != part.argmax(-1)).sum()) for part in parts
-    )  # fmt: skip
+def gap_from_the_end(together: Tensor, alone: list[Tensor]) -> Tensor:
+    pairs = zip(together, alone, strict=True)
+    return torch.stack([(a[-len(b) :] - b).abs().max() for a, b in pairs]).max()
 
 
-def gap_without_newest(whole: Tensor, parts: list[Tensor]) -> Tensor:
-    """The row that has just come is left out: nothing was cut off behind it."""
-    return torch.stack([(p - whole[: len(p)])[:-1].abs().max() for p in parts[1:]]).max()
+def gap_signed(together: Tensor, alone: list[Tensor]) -> float:
+    return max((a[: len(b)] - b).max().item() for a, b in zip(together, alone, strict=True))
+
+
+def gap_signed_to_the_end(together: Tensor, alone: list[Tensor]) -> float:
+    return abs(gap_signed(together, alone))
+
+
+def gap_without_newest(together: Tensor, alone: list[Tensor]) -> Tensor:
+    """The last word of a sentence is left out, where it has more than one."""
+    return gap_by_page(together, [own[: max(1, len(own) - 1)] for own in alone])
+
+
+def mean_gap(together: Tensor, alone: list[Tensor]) -> float:
+    pairs = zip(together, alone, strict=True)
+    return sum((a[: len(b)] - b).abs().mean().item() for a, b in pairs) / len(alone)
+
+
+def gap_in_words(together: Tensor, alone: list[Tensor]) -> int:
+    pairs = zip(together, alone, strict=True)
+    return sum(int((a[: len(b)].argmax(-1) != b.argmax(-1)).sum()) for a, b in pairs)
+
+
+def gap_in_deviations(together: Tensor, alone: list[Tensor]) -> Tensor:
+    return gap_by_page(together, alone) / together.std()
 
 
 NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
@@ -272,15 +299,25 @@ NAMED: list[tuple[str, Callable[..., Any], str | None]] = [
     ("mend-loss", loss_over_places, "not-normalised"),
     ("mend-loss", loss_of_half_the_padding, "reads-padding"),
     ("mend-loss", lambda *case: 2 * loss_by_page(*case), None),
-    ("prefix-gap", gap_of_newest, "last-rows-only"),
-    ("prefix-gap", lambda whole, parts: (parts[-1] - whole).abs().max(), "last-part-only"),
-    ("prefix-gap", gap_from_the_end, "from-the-end"),
-    ("prefix-gap", gap_signed, "no-absolute-value"),
-    ("prefix-gap", mean_gap, "mean-for-maximum"),
-    ("prefix-gap", gap_in_words, "words-compared"),
-    ("prefix-gap", lambda whole, parts: whole.max() - parts[0].min(), "gap-without-a-bug"),
-    ("prefix-gap", gap_without_newest, "gap-missed"),
-    ("prefix-gap", lambda *case: 2 * gap_by_page(*case), None),
+    *(
+        ("mates-gap", gap, named)
+        for gap, named in {
+            gap_padded: "padding-compared",
+            gap_subtracted: "padding-compared",
+            gap_padded_by_last: "reads-padding",
+            gap_of_last: "one-row-only",
+            lambda together, alone: gap_by_page(together[:1], alone[:1]): "one-sentence-only",
+            gap_from_the_end: "from-the-end",
+            mean_gap: "mean-for-maximum",
+            gap_signed: "no-absolute-value",
+            gap_signed_to_the_end: "no-absolute-value",
+            gap_without_newest: "gap-missed",
+            gap_in_deviations: "other-distance",
+            gap_in_words: "best-words-only",
+            lambda together, alone: together[0, 0].max() - alone[0].min(): "gap-missed",
+            lambda *case: 2 * gap_by_page(*case): None,
+        }.items()
+    ),
 ]
 
 # ---- Mutants of the references: which names take each other's place, what changes nothing
@@ -296,8 +333,12 @@ NAMES = {
     "abs": "float",
     "together": "alone",
     "alone": "together",
-    "whole": "part",
-    "part": "whole",
+    "padded": "own",
+    "own": "padded",
+    "here": "there",
+    "there": "here",
+    "a": "b",
+    "b": "a",
 }
 
 EQUIVALENT = [

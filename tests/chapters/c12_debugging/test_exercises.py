@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from transformer_lite import Transformer, TransformerConfig
+from transformer_lite import TransformerConfig
 from transformer_lite.attention import MultiHeadAttention
-from transformer_lite.chapters.c12_debugging.bugs import planted
+from transformer_lite.chapters.c12_debugging.bugs import diagnose_bug, planted
 from transformer_lite.chapters.c12_debugging.exercises import (
+    MATES_GAP,
     MEND_ATTENTION,
     MEND_LOSS,
-    PREFIX_GAP,
 )
-from transformer_lite.data.batching import Example, collate
-from transformer_lite.diagnosis import mean_loss
+from transformer_lite.data.batching import Batch, Example, collate
+from transformer_lite.diagnosis import _Subject, mean_loss
 from transformer_lite.masks import causal_mask
 
 SMALL = TransformerConfig(30, 24, d_model=32, heads=4, layers=2, d_ff=64, dropout=0.0)
@@ -42,22 +42,36 @@ def test_loss_is_what_training_brings_down() -> None:
 
 
 @torch.no_grad()
-def gap_of(model: Transformer) -> float:
-    """Of one sentence of six words."""
-    source, target = torch.tensor([[4, 5, 6, 7, 2]]), torch.tensor([[1, 7, 4, 9, 5, 8]])
+def gap_of(name: str) -> float:
+    """Of three sentences of different lengths, on both sides."""
+    model = planted(name, SMALL).eval()
+    examples = [Example([5, 6, 2], [7, 8, 9, 4]), Example([4, 2], [5]), Example([9, 4, 8, 2], [])]
 
-    def logits(size: int) -> Tensor:
-        return model.eval()(source, source > 0, target[:, :size])[0]  # type: ignore
+    def rows(batch: Batch) -> Tensor:
+        return model(batch.source, batch.source_mask, batch.target_in)  # type: ignore
 
-    gap: float = PREFIX_GAP.reference(logits(6), [logits(size) for size in range(1, 7)])
+    alone = [rows(collate([example]))[0] for example in examples]
+    assert [len(own) for own in alone] == [5, 2, 1]
+    gap: float = MATES_GAP.reference(rows(collate(examples)), alone)
     return gap
 
 
-@pytest.mark.parametrize("name", ["no-mask", "mask-after-softmax", "heads-split-wrong"])
-def test_the_gap_is_there_where_the_future_is_seen(name: str) -> None:
-    assert gap_of(planted(name, SMALL)) > 0.1
+@pytest.mark.parametrize("name", ["norm-over-batch", "norm-over-words", "no-mask"])
+def test_the_gap_is_there_where_mates_change_a_sentence(name: str) -> None:
+    assert gap_of(name) > 0.1
 
 
 @pytest.mark.parametrize("name", ["right", "not-scaled", "layers-shared"])
-def test_there_is_no_gap_where_it_is_not(name: str) -> None:
-    assert gap_of(planted(name, SMALL)) < 1e-4
+def test_there_is_no_gap_where_they_do_not(name: str) -> None:
+    assert gap_of(name) < 1e-4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_gap_is_that_of_diagnose(seed: int) -> None:
+    """But for the standard deviation by which `diagnose` divides."""
+    subject = _Subject(planted("norm-over-batch", SMALL, seed), (), mean_loss)
+    alone = [subject.logits(some=slice(n, n + 1))[0] for n in range(len(subject.rows))]
+    gap = MATES_GAP.reference(subject.rows, alone) / subject.rows.std().item()
+    found = diagnose_bug("norm-over-batch", SMALL, seed).checks
+    assert [gap] == [pytest.approx(one.measured) for one in found if one.name == "batch mates"]

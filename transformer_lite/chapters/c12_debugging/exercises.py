@@ -59,16 +59,10 @@ def _attention_cases(generator: torch.Generator) -> Iterator[Arguments]:
 
 
 def _wrong_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    heads: int,
-    cut: str = "right",
-    divisor: str = "K",
-    mask: str = "right",
-    merge: str = "right",
+    *case: Any, cut: str = "right", divisor: str = "K", mask: str = "right", merge: str = "right"
 ) -> Tensor:
     """Heads cut or merged by shape alone, another divisor, a mask elsewhere or of other words."""
+    query, key, value, heads = case
     batch, steps, d_model = query.shape
     width = d_model // heads
 
@@ -79,15 +73,9 @@ def _wrong_attention(
 
     energies = split(query) @ split(key).mT
     energies /= {"K": width, "D": d_model, "K²": width**2, "H": heads, "none": 1}[divisor] ** 0.5
-    place = torch.arange(steps)
-    past = place <= place[:, None]
-    seen = {
-        "inverted": ~past,
-        "turned": past.T,
-        "one ahead": place <= place[:, None] + 1,
-        "before": place < place[:, None],
-        "none": past | True,
-    }.get(mask, past)
+    ahead = {"one ahead": 1, "before": -1, "none": steps}.get(mask, 0)
+    past = torch.ones(steps, steps, dtype=torch.bool).tril(ahead)
+    seen = {"inverted": ~past, "turned": past.T}.get(mask, past)
     late, early = energies.softmax(-1) * seen, (energies * seen).softmax(-1)
     hidden = energies.masked_fill(~seen, -torch.inf).softmax(-1)
     weights = {"after": late, "factor": early}.get(mask, hidden)
@@ -218,100 +206,105 @@ MEND_LOSS = Exercise(
     ),
 )
 
-# ---- prefix-gap: whether words that are not there yet have been seen
+# ---- mates-gap: whether sentences of a batch change each other
 
 
-def prefix_gap(whole: Float[Tensor, "T V"], parts: list[Tensor]) -> float:
-    """The largest |row of a part − the row of `whole` at its place|."""
+def mates_gap(together: Float[Tensor, "B T V"], alone: list[Tensor]) -> float:
+    """The largest |logit in the batch − logit of the same word alone|; padding has no partner."""
     gaps = []
-    for part in parts:
-        for alone, together in zip(part.tolist(), whole.tolist(), strict=False):
-            gaps += [abs(a - b) for a, b in zip(alone, together, strict=True)]
+    for padded, own in zip(together.tolist(), alone, strict=True):
+        for here, there in zip(padded, own.tolist(), strict=False):
+            gaps += [abs(a - b) for a, b in zip(here, there, strict=True)]
     return max(gaps)
 
 
 def _gap_cases(generator: torch.Generator) -> Iterator[Arguments]:
-    """A right model's logits; then a number that is off, at any place, up or down; all off."""
-    for steps, vocab, off in [
-        (2, 2, (0, 0, 1)), (3, 2, None), (3, 3, (1, 1, -2)), (4, 3, (2, 1, 1)),
-        (4, 2, (3, 0, -1)), (5, 4, (2, 0, -3)), (5, 3, (3, 3, 2)),
+    """A right model's logits; then a number that is off, in any sentence, up or down; all off."""
+    for lengths, vocab, off in [
+        ((1, 2), 2, (0, 0, 0)), ((2, 1), 2, (0, 1, 1)), ((2, 3), 2, (1, 2, -2)),
+        ((2, 2), 3, (1, 0, 2)), ((3, 1, 2), 3, (2, 0, -3)), ((3, 2), 3, (0, 1, -1)),
+        ((1, 4, 2), 4, (1, 1, 3)),
     ]:  # fmt: skip
-        whole = tenths(generator, 50, steps, vocab)
-        parts = [whole[: end + 1].clone() for end in range(steps)]
-        if off:
-            part, row, by = off
-            parts[part][row, 0] += by
-        yield whole, parts
-    parts = [tenths(generator, 50, end + 1, vocab) for end in range(steps)]
-    yield tenths(generator, 50, steps, vocab), parts
+        together = tenths(generator, 50, len(lengths), max(lengths), vocab) + 0.05  # never 0
+        alone = [row[:length].clone() for row, length in zip(together, lengths, strict=True)]
+        sentence, row, by = off
+        alone[sentence][row, 0] += by
+        yield together, alone
+    yield together, [tenths(generator, 50, length, vocab) + 0.05 for length in lengths]
+
+
+ALL, FIRST, LAST = slice(None), slice(1), slice(-1, None)
+SUMMARIES = (torch.max, torch.mean, torch.sum)
 
 
 def _wrong_gap(
-    whole: Tensor,
-    parts: list[Tensor],
-    rows: str = "all",
-    distance: str = "absolute",
-    of_part: Function = torch.max,
-    of_all: Function = torch.max,
-) -> float:
-    """Other rows compared, another distance, or another number made of the distances."""
+    *case: Any, place: str = "beginning", rows: slice = ALL, sentences: slice = ALL,
+    distance: str = "absolute", of_sentence: Function = torch.flatten, of_all: Function = torch.max,
+) -> float:  # fmt: skip
+    """Other rows or sentences compared, another distance, another number made of the distances."""
+    together, alone = case
     gaps = []
-    for part in {"first part": parts[:1], "last part": parts[-1:]}.get(rows, parts):
-        size = len(part)
-        there = whole[-size:] if rows == "from the end" else whole[:size]
-        kept = {"last": slice(size - 1, None), "first": slice(1)}.get(rows, slice(None))
-        apart = part[kept] - there[kept]
+    for padded, own in zip(together[sentences], alone[sentences], strict=True):
+        size, more = len(own), len(padded) - len(own)
+        own = F.pad(own, (0, 0, 0, more * (place == "padding, too")))[rows]
+        there = {"beginning": padded[:size], "end": padded[more:]}.get(place, padded)[rows]
+        apart = own - there
         measured = {
             "absolute": apart.abs(),
             "signed": apart,
             "other sign": -apart,
             "squares": apart**2,
             "norms": apart.norm(dim=-1),
-            "best words": (part.argmax(-1) != there.argmax(-1)).float(),
+            "relative": apart.abs() / own.abs(),
+            "of spread": apart.abs() / together.std(),
+            "best logits": (own.amax(-1) - there.amax(-1)).abs(),
+            "best words": (own.argmax(-1) != there.argmax(-1)).float(),
         }[distance]
-        gaps.append(of_part(measured))
-    number: float = of_all(torch.stack(gaps)).item()
+        gaps.append(of_sentence(measured).flatten())
+    number: float = of_all(torch.cat(gaps)).item()
     return number
 
 
-def _gap_without_a_bug(arguments: Arguments, value: Any, answer: Function) -> bool:
-    whole, parts = arguments
-    return not close(0.0, answer(whole, [whole[: len(part)].clone() for part in parts]))
+def _other_padding(together: Tensor, alone: list[Tensor]) -> Arguments:
+    together = together.clone()
+    for padded, own in zip(together, alone, strict=True):
+        padded[len(own) :] += 100
+    return together, alone
 
 
 def _gap_missed(arguments: Arguments, value: Any, answer: Function) -> bool:
     """Of one row that is far off, wherever it stands, the answer must be large."""
-    whole, parts = arguments
-    for end, row in torch.ones(len(parts), len(parts)).tril().nonzero().tolist():
-        other = [part.clone() for part in parts]
-        other[end][row] += 100
-        if abs(float(answer(whole, other))) < 50:
-            return True
+    together, alone = arguments
+    for sentence, own in enumerate(alone):
+        for row, by in product(range(len(own)), (100, -100)):
+            other = together.clone()
+            other[sentence, row] += by
+            if abs(float(answer(other, alone))) < 50:
+                return True
     return False
 
 
-SUMMARIES = (torch.max, torch.mean, torch.sum)
-
-PREFIX_GAP = Exercise(
-    prefix_gap,
+MATES_GAP = Exercise(
+    mates_gap,
     _gap_cases,
     _wrong_gap,
     {
-        "last-rows-only": [{"rows": "last"}],
-        "first-rows-only": _each(rows=("first", "first part")),
-        "last-part-only": [{"rows": "last part"}],
-        "from-the-end": [{"rows": "from the end"}],
-        "mean-for-maximum": _each(of_part=SUMMARIES, of_all=SUMMARIES)[1:],
+        "padding-compared": _each(place=("padding, too", "wherever it fits")),
+        "one-row-only": [{"rows": FIRST}, *_each(rows=(LAST,), place=("beginning", "end"))],
+        "one-sentence-only": _each(sentences=(FIRST, LAST)),
+        "from-the-end": [{"place": "end"}],
+        "mean-for-maximum": [
+            *_each(of_sentence=SUMMARIES, of_all=SUMMARIES)[1:],
+            {"of_all": torch.mean},
+        ],
         "no-absolute-value": _each(distance=("signed", "other sign")),
-        "other-distance": _each(distance=("squares", "norms")),
-        "words-compared": [
-            {"distance": "best words", "of_part": one, "of_all": one} for one in SUMMARIES
+        "other-distance": _each(distance=("squares", "norms", "relative", "of spread")),
+        "best-words-only": [
+            {"distance": "best logits"},
+            *_each(distance=("best words",), of_sentence=SUMMARIES, of_all=SUMMARIES),
         ],
     },
-    (
-        Symptom("gap-without-a-bug", _gap_without_a_bug),
-        Symptom("gap-missed", _gap_missed),
-    ),
+    (changes_with("reads-padding", _other_padding), Symptom("gap-missed", _gap_missed)),
 )
 
-EXERCISES = (MEND_ATTENTION, MEND_LOSS, PREFIX_GAP)
+EXERCISES = (MEND_ATTENTION, MEND_LOSS, MATES_GAP)
