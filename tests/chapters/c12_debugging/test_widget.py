@@ -236,6 +236,7 @@ def test_a_deck_stands_still(show: Any) -> None:
     table.only = "all"
     with show(table) as page:
         page.evaluate("document.body.className = 'reveal'")
+        page.set_viewport_size({"width": 900, "height": 200})
         page.locator(".checks [tabindex='0']").focus()
         page.evaluate("scrollTo(0, 0)")
         for _ in range(20):
