@@ -51,17 +51,20 @@ def test_what_is_said_of_the_runs() -> None:
     lower = [name for name in BUGS if (pocket.training_loss[name] < right).all()]
     assert lower == LOWER and not pocket.free[LOWER].any()
     shown = EXAMPLES.examples()["asking"].shown
-    assert shown["headline"].startswith(
-        "The 6 models whose loss is lower in every seed write 0\u00a0%"
-    )
-    assert shown["lists"][1][2] == [RIGHT, *LOWER]
+    told = "6 bugs: a lower loss in each of 3 seeds, 0\u00a0% of sentences right."
+    assert shown["lists"][1] == ("lower loss", told, [RIGHT, *LOWER])
     rows = {row["name"]: row for row in shown["bugs"]}
     for name, row in rows.items():
         assert float(row["loss"]) == pytest.approx(pocket.training_loss[name].mean(), abs=1e-4)
         assert (row["trend"] == "lower") == (name in LOWER)
-    asked = {name: pocket.free[name].mean() for name in widget.ASKED}
-    assert [name for name, share in asked.items() if share] == ["mask-blocks-all"]
-    assert shown["question"]["right"] == "a mask that hides every word"
+    same = [name for name in BUGS if (pocket.training_loss[name] == right).all()]
+    assert {RIGHT, *widget.ASKED} == set(same)
+    shares = {name: f"{pocket.free[name].mean():.0%}" for name in same[1:]}
+    assert shares == dict(zip(same[1:], ("91%", "59%", "0%", "91%"), strict=True))
+    assert shown["question"]["right"] == "a cache without the current token"
+    assert shown["headline"].endswith("writes 0\u00a0% of the sentences right; the others "
+        "59\u00a0%, 91\u00a0%, 91\u00a0%.")  # fmt: skip
+    assert "0.0175" in shown["before"]
     copied = runs[runs.task == "copy"].groupby("bug").free.mean()
     copies = shown["lists"][2][2]
     assert min(copied[copies]) >= 0.9 > max(copied.drop(copies))
@@ -124,35 +127,38 @@ def test_predict_once_then_choose(show: Any) -> None:
     with show(table, 360) as page:
         status, reveal = page.locator(".outcome .result"), page.get_by_role("button", name="Reveal")
         assert page.locator(".checks").is_hidden()
-        heights = page.locator(".pictures circle").evaluate_all(
-            "all => all.map((dot) => dot.getAttribute('cy'))"
+        across = page.locator(".pictures circle.marked").evaluate_all(
+            "all => all.map((dot) => dot.getAttribute('cx'))"
         )
-        assert len(set(heights)) == 1 and page.locator(".pictures circle.marked").count() == 4
+        assert len(across) == 4 and len(set(across)) == 1
         reveal.click()
         assert status.inner_text() == "Choose one of the answers first."
-        option = page.get_by_label("the target not shifted")
-        assert page.locator("label", has=option).inner_text().split() == [
-            "the", "target", "not", "shifted", "0.0009",
-        ]  # fmt: skip
-        option.check()
+        page.get_by_label("a causal mask in training only").check()
         reveal.click()
-        table.bug, table.check, table.ask = "mask-blocks-all", "past", False
+        table.ask = False
         same_as(page, table)
         headline, verdict = status.inner_text().split("\n")
         assert headline == table.shown["headline"]
-        assert verdict.startswith("✗ You predicted the target not shifted; it is a mask that hides")
+        assert verdict.startswith("✗ You predicted a causal mask in training only. Training never")
         assert page.evaluate("document.activeElement.role") == "status"
         assert not reveal.is_visible()
 
+        page.get_by_label("all", exact=True).check()
+        table.only, table.check = "all", "past"  # the first bug, and the first that sees it
+        same_as(page, table)
         page.get_by_text("a softmax before the cross-entropy", exact=True).click()
-        table.bug, table.check = "softmax-twice", "past"  # the first that sees it
+        table.bug = "softmax-twice"
         same_as(page, table)
         page.locator(".chosen [data-check=written]").click()
         table.check = "written"
         same_as(page, table)
+        table.only = "lower loss"  # without this bug: the first one is chosen
+        assert table.finding().startswith("no causal mask; ✓ written")
         page.get_by_label("lower loss", exact=True).check()
-        table.only = "lower loss"  # without this bug: the first row is chosen
-        assert table.finding().startswith("none: the right model; ✓ written")
+        table.bug, table.check = "no-mask", "past"
+        same_as(page, table)
+        page.get_by_text("none: the right model", exact=True).click()
+        table.bug, table.check = RIGHT, "prefix"
         same_as(page, table)
         assert page.locator(".lines").count() == 0
         assert verdict in status.inner_text()
@@ -179,11 +185,11 @@ def test_the_grid_by_keyboard(show: Any, width: int) -> None:
             table.bug, table.check = bug, check
             same_as(page, table)
             assert page.evaluate("document.activeElement.ariaSelected") == "true"
-        page.get_by_label("lower loss", exact=True).check()
+        page.get_by_label("all", exact=True).check()
         page.locator(".checks [tabindex='0']").focus()
-        for _ in range(9):
+        for _ in range(30):
             page.keyboard.press("ArrowDown")
-        table.only, table.bug = "lower loss", "not-shifted"
+        table.only, table.bug = "all", "softmax-twice"
         same_as(page, table)
         frame, cell = (page.locator(one).bounding_box() for one in (".window", ":focus"))
         assert frame["y"] < cell["y"] and cell["y"] + cell["height"] < frame["y"] + frame["height"]
@@ -197,11 +203,45 @@ def test_wrong_lines_are_marked(show: Any) -> None:
         ]  # fmt: skip
 
 
-def test_paper_shows_the_whole_table(show: Any) -> None:
-    with show(EXAMPLES.examples()["asking"]) as page:
+@pytest.mark.parametrize("width", [616, 900])
+def test_all_columns_fit(show: Any, width: int) -> None:
+    with show(EXAMPLES.examples()["answered"], width) as page:
+        cells = page.locator(".checks [role=row]:visible:not(.heads) [data-check]:visible")
+        assert cells.count() == 7 * 15
+        widths = cells.evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")
+        assert min(widths) >= 18 and max(widths) <= 20
+        box = page.locator(".window").evaluate("one => [one.scrollWidth, one.clientWidth]")
+        assert box[0] <= box[1] + 1
+
+
+def test_paper_shows_the_lower_losses_and_the_chosen_cell(show: Any) -> None:
+    table = EXAMPLES.made(EXAMPLES.diagnosed(), bug="not-scaled", check="past", only="all")
+    with show(table, 700) as page:
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print")
         box = page.locator(".window").evaluate("one => [one.scrollHeight, one.clientHeight]")
-        assert box[0] == box[1] > 600 and page.locator(".guess").is_hidden()
+        assert box[0] == box[1] and page.locator(".guess").is_hidden()
+        names = page.locator(".checks [role=rowheader]:visible").all_inner_texts()
+        listed = [name for name in BUGS if name in (RIGHT, *LOWER, table.bug)]
+        assert names == [widget.STORIES[name] for name in listed]
+        assert page.locator(".told b").all_inner_texts() == [widget.STORIES[table.bug], "past"]
+        card = page.locator(".transformer-lite").bounding_box()
+        assert card["height"] < 900  # of a sheet
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.locator(".checks").is_hidden()
+
+
+def test_a_deck_stands_still(show: Any) -> None:
+    table = EXAMPLES.examples()["answered"]
+    table.only = "all"
+    with show(table) as page:
+        page.evaluate("document.body.className = 'reveal'")
+        page.set_viewport_size({"width": 900, "height": 200})
+        page.locator(".checks [tabindex='0']").focus()
+        page.evaluate("scrollTo(0, 0)")
+        for _ in range(20):
+            page.keyboard.press("ArrowDown")
+        table.bug = list(BUGS)[21]
+        same_as(page, table)
+        assert page.evaluate("scrollY") == 0
+        assert page.locator(".window").evaluate("one => one.scrollTop") > 100

@@ -46,7 +46,7 @@ def examples() -> dict[str, BugTable]:
             diagnosed(no_mask="prefix, future, loss of padding"),
             bug="no-mask",
             check="loss of padding",
-            prediction="no causal mask",
+            prediction="a causal mask in training only",
             ask=False,
         ),
         "hostile": made(raised, bug="no-mask", check="prefix", ask=False),

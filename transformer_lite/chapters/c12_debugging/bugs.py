@@ -105,7 +105,7 @@ def over_queries(self: Any, query: Tensor, key: Tensor, value: Tensor, scope: Sc
 
 
 def not_scaled(self: Any, query: Tensor, *rest: Any) -> Tensor:
-    """Leaves √d out."""
+    """Leaves √K out."""
     return MultiHeadAttention._attend(self, query * math.sqrt(query.shape[-1]), *rest)
 
 
@@ -250,8 +250,8 @@ BUGS = {
         instead(MultiHeadAttention, merge=merge_wrong)),
     "heads-split-wrong": Bug("the sentence cut into heads",
         instead(MultiHeadAttention, split=split_wrong, merge=merge_wrong)),
-    "not-scaled": Bug("no √d", attending(not_scaled)),
-    "scaled-by-model": Bug("√D of the model for √d of a head", attending(scaled_by_model)),
+    "not-scaled": Bug("no √K", attending(not_scaled)),
+    "scaled-by-model": Bug("√D in place of √K", attending(scaled_by_model)),
     "norm-over-words": Bug("normalised over the words", instead(nn.LayerNorm, forward=over_words)),
     "norm-over-batch": Bug("normalised over the batch", instead(nn.LayerNorm, forward=over_batch)),
     "layers-shared": Bug("[layer] * n", share_layers),

@@ -1,4 +1,4 @@
-// Shows what Python has (widget.py): the losses first, then the table and the chosen cell.
+// Shows what Python has (widget.py): a question first, then the table and the chosen cell.
 
 const TRENDS = {
   lower: ["▼", "lower in every seed"],
@@ -7,11 +7,16 @@ const TRENDS = {
   "": ["≈", "lower in some seeds, higher in others"],
 };
 
+// The first check that sees a bug.
+const firstSeen = ({ cells }, checks) =>
+  checks[Math.max(0, cells.findIndex(([mark]) => mark === "✗"))][0];
+
 // Arrows and clicks choose; the Tab key comes to the chosen cell alone.
-function makeTable(label, bugs, checks, choose) {
+function makeTable(label, key, bugs, checks, choose) {
   const cell = (role, attributes, ...inside) => make("div", { role, ...attributes }, ...inside);
-  const heads = ["bug", "training loss", "sen\u00adtences right", ...checks.map(([name]) => name)];
-  const head = heads.map((name) => cell("columnheader", {}, make("span", {}, name)));
+  const heads = ["bug", "loss", "free", ...checks.map(([name]) => name)];
+  const head = heads.map((name) => cell("columnheader", { "aria-label": name }, name));
+  head[0].prepend(make("p", { class: "quiet" }, key));
   const rows = bugs.map((bug) => {
     const [sign, words] = TRENDS[bug.trend];
     const trend = make("span", { class: "trend", role: "img", "aria-label": words }, sign);
@@ -21,7 +26,7 @@ function makeTable(label, bugs, checks, choose) {
       const look = { class: mark === "✗" ? "seen" : "", "data-check": name, "aria-label": said };
       return cell("gridcell", { tabindex: -1, ...look }, mark);
     });
-    const numbers = [bug.loss, " ", bug.name === "right" ? "" : trend];
+    const numbers = [bug.loss, bug.name === "right" ? "" : trend];
     const own = [
       cell("rowheader", {}, bug.story),
       cell("gridcell", { class: bug.trend }, ...numbers),
@@ -31,12 +36,17 @@ function makeTable(label, bugs, checks, choose) {
   });
   const all = [cell("row", { class: "heads" }, ...head), ...rows.map((row) => row.element)];
   const element = cell("grid", { class: "checks", "aria-label": label }, ...all);
+  // By hand: scrollIntoView would move a deck, too.
+  const keepInFrame = ({ offsetTop, offsetHeight }) => {
+    const frame = element.parentNode;
+    const least = offsetTop + offsetHeight - frame.clientHeight;
+    frame.scrollTop = Math.min(Math.max(frame.scrollTop, least), offsetTop - all[0].offsetHeight);
+  };
   const at = (target) => rows.find((row) => row.element.contains(target));
   element.addEventListener("click", ({ target }) => {
-    const row = at(target);
-    // Who chooses a row meets the first check that sees it.
-    const first = () => row.cells.find((one) => one.className === "seen") ?? row.cells[0];
-    if (row) choose(row.bug.name, (target.closest("[data-check]") ?? first()).dataset.check);
+    const { bug } = at(target) ?? {};
+    const { dataset } = target.closest("[data-check]") ?? {};
+    if (bug) choose(bug.name, dataset?.check ?? firstSeen(bug, checks));
   });
   const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   const ends = { Home: 0, End: checks.length - 1 };
@@ -62,10 +72,9 @@ function makeTable(label, bugs, checks, choose) {
           const here = chosen && one.dataset.check === check;
           one.setAttribute("aria-selected", here);
           one.tabIndex = here ? 0 : -1;
-          if (!here || !focus) continue;
-          one.focus();
-          one.scrollIntoView({ block: "nearest" });
+          if (here && focus) one.focus({ preventScroll: true });
         }
+        if (chosen) keepInFrame(row.element);
       }
       head.forEach((one, place) => one.classList.toggle("chosen", heads[place] === check));
     },
@@ -84,24 +93,30 @@ function makeCode(title, lines, others) {
 
 function render({ model, el }) {
   const shown = model.get("shown");
-  const { question, answer, lists, checks } = shown;
-  const [viewBox, across, up, bottom] = shown.picture;
+  const { question, lists, checks } = shown;
+  const [viewBox, drawn] = shown.picture;
   const bugs = shown.bugs.map((bug) => {
     return { ...bug, cells: bug.cells.split("\n").map((cell) => cell.split("\t")) };
   });
+  const firstOf = (names) => names.slice(0, 2).at(-1); // below the right model, if there is one
+  const find = (name) => bugs.find((one) => one.name === name);
   let printing = false; // nobody can reveal anything on paper
   let focus = false; // whether the chosen cell is to get it
   const asking = () => model.get("ask") && !printing;
-  const table = makeTable(shown.heading, bugs, checks, (bug, check) => {
+  const table = makeTable(shown.heading, shown.key, bugs, checks, (bug, check) => {
     focus = true;
     change(model, { bug, check });
   });
   const offered = lists.map(([name]) => name);
-  const only = makeChoice("Show", offered, (chosen) => change(model, { only: chosen }));
+  const only = makeChoice("Show", offered, (chosen) => {
+    const bug = firstOf(lists[offered.indexOf(chosen)][2]);
+    change(model, { only: chosen, bug, check: firstSeen(find(bug), checks) });
+  });
   const count = make("p", { class: "quiet" });
-  const key = make("p", { class: "quiet" }, shown.key);
-  const dots = bugs.map(({ place: [x] }) => makeSvg("circle", { cx: x }));
+  const unit = make("p", { class: "quiet" }, shown.unit);
+  const dots = bugs.map(({ place: [cx, cy] }) => makeSvg("circle", { cx, cy }));
   const axes = makeSvg("g");
+  axes.innerHTML = drawn; // by drawing.py, which escapes
   const picture = makeSvg("svg", { viewBox, role: "img" }, axes, ...dots);
   const guess = makeChoice(question.legend, question.values, (prediction) =>
     change(model, { prediction }),
@@ -115,7 +130,7 @@ function render({ model, el }) {
   const cell = make("div", { class: "told" });
   const frame = make("div", { class: "window" }, table.element);
   const settings = make("div", { class: "settings" }, only.element, count);
-  const free = make("div", { class: "free" }, settings, frame, cell, key);
+  const free = make("div", { class: "free" }, settings, frame, cell, unit);
   const outcome = make("div", { class: "outcome" }, before, guessing, result.element, ask.element);
   const top = make("div", { class: "top" }, outcome, make("div", { class: "pictures" }, picture));
   el.append(makeCard(shown.heading, make("div", { class: "bugs" }, top, free)));
@@ -126,7 +141,7 @@ function render({ model, el }) {
       guess.element.querySelector("input").focus();
       return;
     }
-    change(model, { ...answer, ask: false });
+    change(model, { ask: false });
     queueMicrotask(() => result.element.focus()); // when it is drawn
   }
   button.addEventListener("click", reveal);
@@ -152,33 +167,36 @@ function render({ model, el }) {
 
   function draw() {
     const [check, prediction] = [model.get("check"), model.get("prediction")];
-    const [chosen, words, names] = lists.find(([name]) => name === model.get("only"));
-    const name = names.includes(model.get("bug")) ? model.get("bug") : names[0];
-    const bug = bugs.find((one) => one.name === name);
+    // On paper: the six, and the chosen one.
+    const listed = lists.find(([name]) => name === (printing ? "lower loss" : model.get("only")));
+    const [chosen, words, names] = listed;
+    const own = model.get("bug");
+    const bug = find(printing || names.includes(own) ? own : firstOf(names));
     only.show(chosen);
-    count.textContent = words;
+    count.textContent = names.includes(bug.name) ? words : `${words} And the chosen one.`;
     guess.show(prediction);
     ask.show(asking());
     for (const part of [before, guessing]) part.hidden = !asking();
     free.hidden = asking();
-    axes.innerHTML = asking() ? across : across + up; // made by drawing.py, which escapes
     dots.forEach((dot, place) => {
-      const one = bugs[place];
-      const marked = asking() ? question.names.includes(one.name) : one === bug;
-      const faint = !asking() && !names.includes(one.name);
-      const look = `${marked ? "marked" : ""} ${faint ? "faint" : ""}`;
-      build(dot, { cy: asking() ? bottom : one.place[1], r: marked ? 6 : 4, class: look }, []);
+      const { name } = bugs[place];
+      const marked = asking() ? question.names.includes(name) : name === bug.name;
+      const faint = !asking() && !names.includes(name);
+      build(dot, { r: marked ? 6 : 4, class: marked ? "marked" : faint ? "faint" : "" }, []);
       if (marked) dot.parentNode.append(dot); // in front
     });
     const told = `${bug.story}: training loss ${bug.loss}, sentences right ${bug.free}`;
     picture.setAttribute("aria-label", asking() ? shown.before : `${shown.headline} ${told}`);
     showCell(bug, check);
-    if (focus) cell.scrollIntoView({ block: "nearest" }); // as far as the table stays in view
-    table.show(name, check, names, focus);
+    table.show(bug.name, check, [...names, bug.name], focus);
+    // As far as the chosen cell stays in view; a deck would be moved.
+    for (const part of focus && !el.closest(".reveal") ? [cell, document.activeElement] : []) {
+      part.scrollIntoView({ block: "nearest" });
+    }
     focus = false;
     const right = prediction === question.right;
-    const judged = right ? ["✓", ": right."] : ["✗", `; it is ${question.right}.`];
-    const verdict = `${judged[0]} You predicted ${prediction}${judged[1]} ${shown.because}`;
+    const judged = right ? `✓ You predicted ${prediction}: right.` : `✗ You predicted ${prediction}.`;
+    const verdict = `${judged} ${shown.because}`;
     if (asking()) result.clear();
     else if (prediction === null) result.show(shown.headline, "", null);
     else result.show(shown.headline, verdict, right);
@@ -191,10 +209,6 @@ function render({ model, el }) {
   window.addEventListener("beforeprint", print, gone);
   window.addEventListener("afterprint", print, gone);
   const stop = follow(model, ["bug", "check", "only", "prediction", "ask"], draw);
-  guess.element.querySelectorAll("label").forEach((option, place) => {
-    const { loss } = bugs.find(({ name }) => name === question.names[place]);
-    option.append(make("span", { class: "quiet" }, loss));
-  });
   return () => {
     gone.abort();
     stop();

@@ -17,17 +17,16 @@ from transformer_lite.widgets.base import StillWidget, check_trait, front_end
 from transformer_lite.widgets.drawing import CARD, INK, QUIET, card, dot, line, text
 from transformer_lite.widgets.frames import WIDTH, Choice, Question
 
-ASKED = ("not-shifted", "mask-too-wide", "no-mask", "mask-blocks-all")
+ASKED = ("positions-restart", "mask-in-training-only", "cache-late", "beams-mixed")
 STORIES = {name: bug.story for name, bug in BUGS.items()} | {RIGHT: "none: the right model"}
 ANSWERS = tuple(STORIES[name] for name in ASKED)
-LEGEND = (
-    "The large dots are four bugs: one model translates, three write nothing right. Which one does?"
-)
+LEGEND = "Which of these four writes not one sentence right?"
 ONLY = ("all", "lower loss", "copies right", "seen by no check")
 KEY = (
-    "✗ the check sees the bug. ▼ The loss is lower than the right model's in every seed, ▲ higher, "
-    "≈ lower in some. “Rows” are the logits of a word each; 1 is a standard deviation of them."
+    "Loss: ▼\u00a0lower than the right model's in every seed, ▲\u00a0higher, ≈\u00a0mixed, "
+    "=\u00a0the same. Free: sentences right. ✗\u00a0sees the bug."
 )
+ROWS = "“Rows” are the logits of a word each; 1 is a standard deviation of them."
 COPIES = 0.9  # of the strings, where a bug passes the classic task
 _TOLD = read_toml(Path(__file__).with_name("told.toml"))
 _MARGIN, _LINE, _LETTERS = 20, 20, 38  # of the still picture; as many letters fit one of its lines
@@ -36,12 +35,12 @@ _TICKS = (0.001, 0.01, 0.1, 1)
 
 
 class BugTable(StillWidget):
-    """Which check sees which bug? First the losses alone, then the table, free to explore.
+    """Which check sees which bug? First a question, then the table, free to explore.
 
     What the reader chose can be read back and set: `bug` and `check` (the cell, by their names),
     `only` (which bugs are listed below the right model, one of `ONLY`; as long as `bug` is none of
-    them, the right model is chosen), `prediction` (one of `ANSWERS`; None before there is one), and
-    `ask`: as long as it is True, the page shows losses alone and asks.
+    them, the first one is chosen), `prediction` (one of `ANSWERS`; None before there is one), and
+    `ask`: as long as it is True, the page asks and shows no table.
 
     Args:
         diagnoses: what `diagnose_bug` gives, for each name of `BUGS`.
@@ -58,7 +57,7 @@ class BugTable(StillWidget):
     heading = "Bugs and checks: which check sees which bug?"
     bug = traitlets.Unicode("no-mask", help="the row").tag(sync=True)
     check = traitlets.Unicode("prefix", help="the column").tag(sync=True)
-    only = Choice("Show", ONLY, ONLY[0])
+    only = Choice("Show", ONLY, "lower loss")
     prediction = Question(LEGEND, ANSWERS)
     ask = traitlets.Bool(True, help="whether the answer waits for a prediction").tag(sync=True)
     shown = traitlets.Dict(help="texts and numbers for the page").tag(sync=True)
@@ -83,15 +82,15 @@ class BugTable(StillWidget):
         unseen = [n for n in BUGS if n != RIGHT and not diagnoses[n].failed]
         some = [[RIGHT, *names] for names in (lower, copies, unseen)]
         self._listed = dict(zip(ONLY, (list(BUGS), *some), strict=True))
+        worst = _percent(max(self._means.free["pocket"][lower]))
         told = (
             f"{len(BUGS) - 1} bugs, and the right model above them.",
-            f"{len(lower)} bugs: in each of {len(losses)} seeds a lower training loss than the "
-            "right model.",
-            f"{len(copies)} bugs: trained on copying, at least 9 of 10 strings come out right.",
-            f"{len(unseen)} bugs: only a right model beside them, with the same weights, shows "
-            "the difference.",
+            f"{len(lower)} bugs: a lower loss in each of {len(losses)} seeds, {worst} of sentences "
+            "right.",
+            f"{len(copies)} bugs: trained on copying, they get 9 of 10 strings right.",
+            f"{len(unseen)} bugs: only a right model with the same weights shows them.",
         )
-        super().__init__(**state, shown=self._texts(lower, told))
+        super().__init__(**state, shown=self._texts(told))
 
     @traitlets.validate("bug", "check")
     def _check_place(self, proposal: Any) -> str:
@@ -122,7 +121,7 @@ class BugTable(StillWidget):
         x, y = self._place(self._chosen())
         parts = [
             f"<g transform='translate({_MARGIN} {_MARGIN})'>",
-            *(*self._axes(), *dots, dot(x, y, 8, CARD), dot(x, y, 6, INK)),
+            *(self._axes(), *dots, dot(x, y, 8, CARD), dot(x, y, 6, INK)),
             "</g>",
         ]
         lines, y = wrap(self.finding(), _LETTERS), 2 * _MARGIN + _HEIGHT
@@ -135,34 +134,33 @@ class BugTable(StillWidget):
     def _chosen(self) -> str:
         """The bug, or the first one that is listed where it is not."""
         listed = self._listed[self.only]
-        return self.bug if self.bug in listed else listed[0]
+        return self.bug if self.bug in listed else listed[:2][-1]
 
-    def _texts(self, lower: Sequence[str], told: Sequence[str]) -> dict[str, Any]:
+    def _texts(self, told: Sequence[str]) -> dict[str, Any]:
         """All that the page shows, but for the choices."""
         free = self._means.free["pocket"]
-        best = max(ASKED, key=lambda name: free[name])
-        seen = next(one for one in self._checks[best].values() if not one.passed).name
+        worst, *others = sorted(ASKED, key=lambda name: free[name])
+        shares = ", ".join(_percent(free[name]) for name in others)
         return {
             "heading": self.heading,
             "question": {
                 "legend": LEGEND,
                 "values": ANSWERS,
-                "right": STORIES[best],
+                "right": STORIES[worst],
                 "names": ASKED,
             },
-            "answer": {"bug": best, "check": seen},
-            "because": f"It writes {_percent(free[best])} of the sentences right, the right model "
-            f"{_percent(free[RIGHT])}. Not the loss, but the check “{seen}” sees this bug.",
-            "before": f"{len(BUGS)} models, one right, {len(BUGS) - 1} with a bug each. Left of "
-            f"the line: {len(lower)} whose loss is lower than that of the right one, "
-            f"{self._loss(RIGHT)}, in every seed.",
-            "headline": f"The {len(lower)} models whose loss is lower in every seed write "
-            f"{_percent(max(free[lower]))} of the sentences right.",
+            "headline": f"{STORIES[worst].capitalize()} writes {_percent(free[worst])} of the "
+            f"sentences right; the others {shares}.",
+            "because": "Training never takes a step: the loss cannot see what is wrong there.",
+            "before": f"{len(BUGS)} models, one right, {len(BUGS) - 1} with a bug each. "
+            f"Four bugs leave exactly the loss of the right model, {self._loss(RIGHT)}, "
+            "in every seed: the large dots.",
             "key": KEY,
+            "unit": ROWS,
             "lists": [*zip(ONLY, told, self._listed.values(), strict=True)],
             "checks": [(name, _TOLD["checks"][name]) for name in self._checks[RIGHT]],
             "bugs": [self._row(name) for name in BUGS],
-            "picture": (f"0 0 {WIDTH} {_HEIGHT}", *self._axes(), _BOTTOM),
+            "picture": (f"0 0 {WIDTH} {_HEIGHT}", self._axes()),
         }
 
     def _row(self, name: str) -> dict[str, Any]:
@@ -197,25 +195,21 @@ class BugTable(StillWidget):
         loss, free = self._means.loc[("pocket", name), ["training_loss", "free"]]
         return round(_across(loss), 1), round(_BOTTOM - (_BOTTOM - _TOP) * free, 1)
 
-    def _axes(self) -> tuple[str, str]:
-        """That of the losses, and that of the sentences."""
+    def _axes(self) -> str:
         x = _across(self._means.training_loss["pocket", RIGHT])
         grey = "var(--line, #d0d7de)"
-        across = [
-            line([(_LEFT, _BOTTOM), (WIDTH, _BOTTOM)], grey, 1),
+        parts = [
             line([(x, 20), (x, _BOTTOM + 4)], QUIET, 1, "4 4"),
             text(x + 6, 13, "right model", colour=QUIET),
+            text(0, 13, "sentences right", weight=600),
             text(WIDTH, _HEIGHT - 4, "training loss", anchor="end", weight=600),
         ]
-        for loss in _TICKS:
-            across.append(text(_across(loss), _BOTTOM + 20, f"{loss:g}", "middle", colour=QUIET))
-        up = [
-            text(0, 13, "sentences right", weight=600),
-            line([(_LEFT, _TOP), (WIDTH, _TOP)], grey, 1),
-        ]
         for y, words in ((_TOP, "100 %"), (_BOTTOM, "0 %")):
-            up.append(text(_LEFT - 10, y + 5, words, anchor="end", colour=QUIET))
-        return "".join(across), "".join(up)
+            parts.append(line([(_LEFT, y), (WIDTH, y)], grey, 1))
+            parts.append(text(_LEFT - 10, y + 5, words, anchor="end", colour=QUIET))
+        for loss in _TICKS:
+            parts.append(text(_across(loss), _BOTTOM + 20, f"{loss:g}", "middle", colour=QUIET))
+        return "".join(parts)
 
 
 def _across(loss: float) -> float:
