@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from textwrap import wrap
 from typing import Any, NamedTuple
 
@@ -18,21 +19,27 @@ WIDTHS = (1, 2, 3, 5)
 YES, NO = "yes", "no"
 END = "<eos>"
 KEPT, ENDED, DROPPED = "kept", "ended", "dropped"
-LEGEND = "Predict: will greedy's translation still be in this beam at the end?"
-COVERED = "Greedy decoding (the beam is covered until you predict)"
+LEGEND = "Predict: will this beam keep greedy's translation?"
+COVERED = "Greedy decoding, until you predict"
 NOTES = (
-    "Thick line: a probable token. Bold: greedy's translation. Dashed or ✗: dropped. ■: ended, "
-    "with its log probability. lp: length penalty, α\u00a0=\u00a01."
+    "Thick line: probable. Bold: greedy's. ●: kept. Dashed, ✗: dropped. ■1: ended, first in the "
+    "ranking."
 )
+PENALISED = "÷\u00a0length penalty (α\u00a0=\u00a01)"
+RANKED = "The last column only ranks what has ended; it does not steer the search."
 MARKS = {KEPT: "●", ENDED: "■", DROPPED: "✗"}
 # Numbers of stored captions, in the order of the widget.
-_CAPTIONS = ("618", "470", "588")
+_CAPTIONS = ("618", "498", "470")
 _ENDING, _TOKEN = 34, 13  # letters of the end of a prefix, and of a token of the tree
-# In pixels: from row to row of the tree, all of them, and the number of a row.
-_PITCH, _DEEP, _MARGIN = 30, 316, 20
-# In pixels: letters as fonts have them, what stands before and behind a word, and the most between.
-_NARROW, _WIDE, _OTHER, _BESIDE, _AIR, _APART = 5, 14, 9, 6, 1, 20
-_THIN, _THICK = 1.5, 6  # lines to tokens of probability 0 and 1
+# In pixels: from row to row of the tree at most, all rows if they fit, the number of a row, and its
+# words.
+_PITCH, _DEEP, _MARGIN, _WORDS = 30, 316, 22, 16
+# In pixels: letters as wide fonts have them, what stands before and behind a word, and the most
+# between.
+_SIZES = {"ijl'": 4.3, " .,": 4.8, "-frt": 6.2, "aceoksvxyz": 9.2, "w<>&✗−": 12.6, "m…■": 14.8}
+_OTHER, _BESIDE, _AIR, _APART = 9.5, 5, 2, 20
+# In pixels: lines to tokens of probability 0 and 1, and from one line to the next below it.
+_THIN, _THICK, _LANE = 1.5, 4, 5
 # Of the still picture; as many letters fit one of its lines, and in front of two numbers.
 _EDGE, _LINE, _LETTERS, _BEFORE = 20, 20, 38, 26
 
@@ -85,7 +92,8 @@ class BeamTree(StillWidget):
 
     Nothing is computed by a model here. What the reader chose can be read back and set: `caption`
     (at first the first one), `width` (one of `WIDTHS`), `step` (from 1; the ranking comes with the
-    last), `prediction` ("yes" or "no"; None before there is one), and `ask` (hide the answer).
+    last), `prediction` ("yes" or "no"; None before there is one), `ask` (hide the answer of each
+    search until it is revealed; nothing is asked at width 1) and `revealed` (the present one is).
 
     Args:
         searches: by the source text, at least one caption with beams of all `WIDTHS`.
@@ -104,6 +112,7 @@ class BeamTree(StillWidget):
     step: int
     prediction = Question(LEGEND, (YES, NO))
     ask = traitlets.Bool(True, help="whether the answer waits for a prediction").tag(sync=True)
+    revealed = traitlets.Bool(False, help="whether the answer is to be seen").tag(sync=True)
     shown = traitlets.Dict(help="words and places for the page").tag(sync=True)
 
     def __init__(self, searches: Mapping[str, Searched], **state: Any) -> None:
@@ -121,8 +130,8 @@ class BeamTree(StillWidget):
         }
         first = next(iter(searches))
         opening = self._trees[first][self.width]
-        most = max(len(tree.steps) for trees in self._trees.values() for tree in trees.values())
-        steps = range(1, most + 1)
+        grown = [tree for trees in self._trees.values() for tree in trees.values()]
+        steps = range(1, max(len(tree.steps) for tree in grown) + 1)
         self.add_traits(
             caption=Choice("Caption", [*searches], first),
             step=Slider("Step", steps, opening.left_at or len(opening.steps)),
@@ -139,7 +148,7 @@ class BeamTree(StillWidget):
             "covered": COVERED,
             "notes": NOTES,
             "marks": MARKS,
-            "picture": f"0 0 {WIDTH} {_DEEP + 6}",
+            "picture": f"0 0 {WIDTH} {max(tree.lows[-1] for tree in grown) + 6}",
             "colours": {"living": INK, "dropped": NEUTRAL, "quiet": QUIET},
             "searches": [
                 [trees[width].stored() for width in WIDTHS] for trees in self._trees.values()
@@ -175,16 +184,16 @@ class BeamTree(StillWidget):
                 parts.append(text(_EDGE, y, row, colour=None if words == self.caption else QUIET))
         y += _LINE // 2
         parts.append(f"<g transform='translate({_EDGE} {y})'>{tree.drawn(number)}</g>")
-        y += round(tree.pitch * len(tree.steps)) + _LINE // 2
-        for fate, words, *numbers in tree.listed(number):
+        y += tree.lows[-1] + _LINE // 2
+        for place, (fate, words, *numbers) in enumerate(tree.listed(number)):
             look: dict[str, Any] = {
                 "colour": QUIET if fate == MARKS[DROPPED] else None,
-                "weight": None if fate else 600,
+                "weight": None if place else 600,
             }
             y += _LINE
             parts.append(text(_EDGE, y, fate, **look))
-            for place, one in enumerate(reversed(numbers)):
-                parts.append(text(_EDGE + WIDTH - 56 * place, y, one, "end", **look))
+            for column, one in enumerate(reversed(numbers)):
+                parts.append(text(_EDGE + WIDTH - 56 * column, y, one, "end", **look))
             rows = wrap(words, _BEFORE)
             parts += [text(_EDGE + 18, y + _LINE * n, row, **look) for n, row in enumerate(rows)]
             y += _LINE * (len(rows) - 1)
@@ -227,8 +236,7 @@ class _Tree:
         self.left_at = next(missed, None)
         ended = [one for step in steps for one in step if one.fate == ENDED]
         self.ended = sorted(ended, key=lambda one: -one.log_probability)
-        self.pitch = min(_PITCH, _DEEP / len(steps))
-        self.nodes = self._placed()
+        self.nodes, self.lows = self._placed()
         self.finding = self._found(width)
 
     def stored(self) -> dict[str, Any]:
@@ -244,8 +252,17 @@ class _Tree:
             )
             for node in self.nodes
         ]
-        numbers = range(1, len(self.steps) + 1)
-        listed = ["\n".join(map("\t".join, self.listed(number))) for number in numbers]
+        # JSON writes six letters for a mark, and there are hundreds: a page puts them in.
+        codes = {ord(mark): fate[0] for fate, mark in MARKS.items()}
+        listed = [
+            "\n".join(
+                "\t".join(
+                    (mark.translate(codes), words, *(one.replace("−", "-") for one in numbers))
+                )
+                for mark, words, *numbers in self.listed(step)
+            )
+            for step in range(1, len(self.steps) + 1)
+        ]
         return {
             "nodes": "\n".join("\t".join(map(str, node)) for node in nodes),
             "listed": legible("\n\n".join(listed)),
@@ -257,7 +274,7 @@ class _Tree:
         """The tree as it stands after a step, as `widget.js` draws it."""
         parts = []
         for row in range(1, step + 1):
-            parts.append(text(0, self._low(row) - 4, str(row), colour=QUIET))
+            parts.append(text(0, self.lows[row] - 4, str(row), colour=QUIET))
         grown = [node for node in self.nodes if node.row <= step]
         for node in sorted(grown, key=lambda node: step <= node.until):  # dropped ones lie below
             living = step <= node.until
@@ -282,7 +299,7 @@ class _Tree:
             share = math.exp(one.log_probability - before.get(one.tokens[:-1], 0.0))
             rows.append(
                 (
-                    MARKS[one.fate],
+                    self._mark(one),
                     _ending(one.tokens),
                     f"{100 * share:.0f} %" if share >= 0.005 else "< 1 %",
                     decimal(one.log_probability, 1),
@@ -292,12 +309,16 @@ class _Tree:
 
     def _ranking(self) -> list[tuple[str, str, str, str]]:
         """Log probabilities of all that ended, plain and over the length penalty with alpha 1."""
-        rows = [("", f"Ended after {len(self.steps)} steps", "log p", "÷ lp")]
+        rows = [("", f"Ended after {len(self.steps)} steps", "log p", PENALISED)]
         for one in self.ended:
             over = one.log_probability / length_penalty(len(one.tokens), 1.0)
             numbers = decimal(one.log_probability, 1), decimal(over, 1)
-            rows.append((MARKS[ENDED], _sentence(one.tokens), *numbers))
-        return rows
+            rows.append((self._mark(one), _sentence(one.tokens), *numbers))
+        return [*rows, ("", RANKED, "", "")]
+
+    def _mark(self, one: Candidate) -> str:
+        """The sign of its fate, with its place in the ranking if it ended."""
+        return MARKS[one.fate] + (str(self.ended.index(one) + 1) if one.fate == ENDED else "")
 
     def _found(self, width: int) -> str:
         greedy, best = self.greedy[-1], self.ended[0]
@@ -317,10 +338,10 @@ class _Tree:
             f"{decimal(best.log_probability, 1)} against {known}."
         )
 
-    def _placed(self) -> list[_Node]:
-        nodes = list[_Node]()
-        known: dict[tuple[str, ...], float] = {(): 0.0}
+    def _placed(self) -> tuple[list[_Node], list[int]]:
+        """All tokens, and the ground of each row, from that above the first one on."""
         parents: dict[tuple[str, ...], float] = {(): _MARGIN}  # in their order from left to right
+        rows, needed = list[list[tuple[Candidate, str, float, float, int]]](), list[int]()
         for row, step in enumerate(self.steps, start=1):
             going = (ENDED,) if row == len(self.steps) else (ENDED, KEPT)
             chosen = [one for one in step if one.fate in going]
@@ -328,15 +349,23 @@ class _Tree:
                 chosen.append(self.greedy[row - 1]._replace(fate=DROPPED))
             ordered = [one for parent in parents for one in chosen if one.tokens[:-1] == parent]
             words, sizes = self._fitting(ordered)
-            places = _side_by_side([parents[one.tokens[:-1]] for one in ordered], sizes)
-            high, low = self._low(row - 1), self._low(row)
-            for one, x, written in zip(ordered, places, words, strict=True):
-                parent = one.tokens[:-1]
-                start = parents[parent]
-                # Ways of neighbours may overlap: where there is room, not at the same height.
-                bend = high + 3 + 5 * ([*parents].index(parent) % 2 and self.pitch == _PITCH)
-                way = [] if x == start else [(start, bend), (x, bend)]
-                share = math.exp(one.log_probability - known[parent])
+            starts = [parents[one.tokens[:-1]] for one in ordered]
+            places = _side_by_side(starts, sizes)
+            lanes = _lanes(starts, places)
+            rows.append([*zip(ordered, words, starts, places, lanes, strict=True)])
+            needed.append(_WORDS + _LANE * max(lanes))
+            parents = {one.tokens: x for one, x in zip(ordered, places, strict=True)}
+        fitting = (n for n in range(_PITCH, 0, -1) if sum(max(n, it) for it in needed) <= _DEEP)
+        pitch = next(fitting, 0)
+        lows = [0, *accumulate(max(pitch, it) for it in needed)]
+        logs = {one.tokens: one.log_probability for row in rows for one, *_ in row} | {(): 0.0}
+        nodes = list[_Node]()
+        for row, placed in enumerate(rows, start=1):
+            high, low = lows[row - 1], lows[row]
+            for one, written, start, x, lane in placed:
+                bend = high + _LANE * lane - 2
+                way = [(start, bend), (x, bend)] if lane else []
+                share = math.exp(one.log_probability - logs[one.tokens[:-1]])
                 nodes.append(
                     _Node(
                         row,
@@ -347,14 +376,17 @@ class _Tree:
                         _THIN + (_THICK - _THIN) * share,
                     )
                 )
-            known = {one.tokens: one.log_probability for one in ordered}
-            parents = {one.tokens: x for one, x in zip(ordered, places, strict=True)}
-        return nodes
+        return nodes, lows
 
     def _fitting(self, row: Sequence[Candidate]) -> tuple[list[str], list[float]]:
-        """The words of a row and their sizes; tokens are cut until all have room."""
-        for letters in range(_TOKEN, 0, -1):
-            words = [_token(one, letters) for one in row]
+        """The words of a row and their sizes; the dropped one goes, then tokens are cut, to fit."""
+        for named, letters in ((True, _TOKEN), *((False, n) for n in range(_TOKEN, 0, -1))):
+            words = [
+                self._mark(one)
+                if one.fate == ENDED or (one.fate == DROPPED and not named)
+                else _token(one, letters)
+                for one in row
+            ]
             sizes = [
                 _size(written, one.tokens in self.greedys)
                 for one, written in zip(row, words, strict=True)
@@ -377,10 +409,6 @@ class _Tree:
             if other.fate == KEPT and other.tokens[:depth] == one.tokens
         )
 
-    def _low(self, row: int) -> int:
-        """The ground of a row."""
-        return round(self.pitch * row)
-
 
 def _sentence(tokens: Sequence[str]) -> str:
     """As it is read: pieces of words joined, without the end sign."""
@@ -398,15 +426,14 @@ def _ending(tokens: Sequence[str]) -> str:
 
 def _token(one: Candidate, letters: int) -> str:
     """What stands in the tree for the newest token, with at most so many of its letters."""
-    if one.fate == ENDED:
-        return f"{MARKS[ENDED]} {decimal(one.log_probability, 1)}"
     token = label(one.tokens[-1].replace("▁", ""), letters) or "␣"
     return f"{MARKS[DROPPED]} {token}" if one.fate == DROPPED else token
 
 
 def _spoken(words: str) -> str:
     """Words of the tree without marks."""
-    return words.removeprefix(f"{MARKS[DROPPED]} ").replace(MARKS[ENDED], ENDED)
+    named = words.removeprefix(f"{MARKS[DROPPED]} ").replace(MARKS[DROPPED], "greedy's token")
+    return named.replace(MARKS[ENDED], f"{ENDED} ")
 
 
 def _side_by_side(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
@@ -424,9 +451,27 @@ def _side_by_side(wanted: Sequence[float], sizes: Sequence[float]) -> list[float
     return [round(place) for place in places]
 
 
+def _lanes(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
+    """For each line of a row its height, 1 the highest, or 0 where it goes straight down.
+
+    Lines come in their order from left to right. Where those from one start pass below another
+    start, they run lower than those from there: so they never meet.
+    """
+    ways: dict[float, list[float]] = {}
+    for start, end in zip(starts, ends, strict=True):
+        ways.setdefault(start, [start]).append(end)
+
+    def lane(start: float) -> int:
+        low, high = min(ways[start]) - _LANE, max(ways[start]) + _LANE
+        above = (lane(one) for one in ways if one != start and low < one < high)
+        return 1 + max(above, default=0)
+
+    return [lane(start) if end != start else 0 for start, end in zip(starts, ends, strict=True)]
+
+
 def _size(words: str, bold: bool) -> float:
     """Pixels of a word with its line, as wide as usual fonts have it."""
     letters = sum(
-        _NARROW if one in " .,'ijlrtf" else _WIDE if one in "mw<>&…■✗−" else _OTHER for one in words
+        next((size for group, size in _SIZES.items() if one in group), _OTHER) for one in words
     )
-    return _BESIDE + letters * (1.1 if bold else 1) + _AIR
+    return _BESIDE + letters * (1.13 if bold else 1) + _AIR
