@@ -32,7 +32,7 @@ from typing import Any
 
 import sacrebleu
 import torch
-from stored import run_missing
+from stored import run_missing, written
 
 from transformer_lite import data, runs
 from transformer_lite.data import BOS, EOS, Example, collate, encode_pairs
@@ -219,18 +219,8 @@ def details() -> dict[str, Any]:
     }
 
 
-def spread(value: Any, depth: int = 2) -> str:
-    """JSON with a line for each run, case or caption."""
-    if not depth or not isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return "[\n" + ",\n".join(spread(one, depth - 1) for one in value) + "\n]"
-    lines = [f'"{name}": {spread(one, depth - 1)}' for name, one in value.items()]
-    return "{\n" + ",\n".join(lines) + "\n}"
-
-
 if __name__ == "__main__":
     run_missing(RESULTS, __doc__.splitlines()[0], SETTINGS, run)
     stored = json.loads(RESULTS.read_text(encoding="utf-8"))
     if len(stored["runs"]) == len(SETTINGS) and "trees" not in stored:
-        RESULTS.write_text(spread(stored | details()) + "\n", encoding="utf-8")
+        RESULTS.write_text(written(stored | details()), encoding="utf-8")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from stored import written
 
 from transformer_lite import Translator, data, runs
 from transformer_lite.results import CHAPTERS
@@ -64,7 +65,7 @@ def main() -> None:
         "versions": {"torch": torch.__version__, "python": platform.python_version()},
         "runs": rows,
     }
-    RESULTS.write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    RESULTS.write_text(written(stored), encoding="utf-8")
 
 
 def stored_translations() -> dict[str, list[str]]:

@@ -46,7 +46,21 @@ def run_missing(
             stored["command"] = f"python benchmarks/{path.stem}.py"
             stored["versions"] = {"torch": torch.__version__, "python": platform.python_version()}
             stored["runs"].append(done)
-            path.write_text(json.dumps(stored, indent=1) + "\n")
+            path.write_text(written(stored), encoding="utf-8")
+
+
+def written(stored: dict[str, Any]) -> str:
+    """JSON with a line for each run, and for each part of what stands beside them."""
+
+    def spread(value: Any, depth: int = 2) -> str:
+        if not depth or not isinstance(value, dict | list):
+            return json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list):
+            return "[\n" + ",\n".join(spread(one, depth - 1) for one in value) + "\n]"
+        lines = [f'"{name}": {spread(one, depth - 1)}' for name, one in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
+
+    return spread(stored) + "\n"
 
 
 def has_amx() -> bool:

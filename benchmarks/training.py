@@ -10,7 +10,7 @@ its last five checkpoints. Results go to transformer_lite/chapters/c11_training/
 
 import time
 from dataclasses import dataclass, replace
-from statistics import mean, median
+from statistics import mean
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from stored import run_missing
 from torch import Tensor
 
 from transformer_lite import TransformerConfig, data, evaluation
-from transformer_lite.data import Batch, build_tokenizers, encode_pairs
+from transformer_lite.data import build_tokenizers, encode_pairs
 from transformer_lite.fast import FastTransformer
 from transformer_lite.results import CHAPTERS
 from transformer_lite.runs.recipe import Recipe
@@ -61,19 +61,6 @@ def settings() -> list[Setting]:
     return [*runs, Setting(1, "multi30k", 1872, 2e-3, label_smoothing=0.0)]
 
 
-class Watched(SharedTrainer):
-    """A trainer that tells the norm of the gradient, as it was before clipping."""
-
-    norm = 0.0
-
-    def backward(self, batch: Batch) -> tuple[float, int]:
-        """As in `SharedTrainer`."""
-        found = super().backward(batch)
-        gradients = [one.grad for one in self.model.parameters() if one.grad is not None]
-        self.norm = torch.nn.utils.get_total_norm(gradients).item()
-        return found
-
-
 def run(setting: Setting) -> dict[str, Any]:
     """Train and score one setting."""
     torch.set_num_threads(1)
@@ -86,19 +73,16 @@ def run(setting: Setting) -> dict[str, Any]:
     model = FastTransformer(TransformerConfig(len(source), len(target), **fields))
     changes = {name: one for name, one in vars(setting).items() if name in vars(recipe.training)}
     training = replace(recipe.training, **changes)
-    trainer = Watched(model, encode_pairs(corpus.train, *words), training)
+    trainer = SharedTrainer(model, encode_pairs(corpus.train, *words), training)
     stretch = setting.steps // POINTS
-    began, losses, norms, last = time.perf_counter(), [], [], list[dict[str, Tensor]]()
+    began, losses, last = time.perf_counter(), [], list[dict[str, Tensor]]()
     for step in range(1, setting.steps + 1):
         losses.append(trainer.step().loss)
-        norms.append(trainer.norm)
         if step % stretch == 0 and step > setting.steps - 5 * stretch:
             last.append({name: one.clone() for name, one in model.state_dict().items()})
     found: dict[str, Any] = {"seconds": round(time.perf_counter() - began, 1)}
     starts = range(0, stretch * POINTS, stretch)
     found["losses"] = [round(mean(losses[start : start + stretch]), 3) for start in starts]
-    found["norms"] = [round(median(norms[start : start + stretch]), 3) for start in starts]
-    found["above_1"] = round(mean(norm > 1 for norm in norms), 3)  # share of the steps
 
     def score() -> dict[str, float]:
         test = corpus.test[:1000]

@@ -309,7 +309,7 @@ class _Subject:
         for step in range(1, STEPS + 1):
             adam.param_groups[0]["lr"] = RATE * min(1, step / WARMUP)
             loss = self.loss(model, self.batch)
-            if loss < 0.02:
+            if not loss >= 0.02:  # learned, or no number
                 break
             adam.zero_grad()
             loss.backward()

@@ -136,7 +136,7 @@ class Written(DecoderState):
     tokens: Int[Tensor, "N T"]
 
     def select(self, rows: Int[Tensor, " N"]) -> "Written":
-        """See `DecoderState.select`."""
+        """See `DecoderState.select`; the memory is copied, too."""
         return Written(tuple(one[rows] for one in self.memory), self.tokens[rows])
 
 
@@ -175,6 +175,7 @@ class Uncached(SequenceModel[tuple[Tensor, ...], Written]):
         self, state: Written, token: Int[Tensor, " N"], record: AttentionRecord | None
     ) -> tuple[Float[Tensor, "N V"], Written]:
         """See `SequenceModel.advance`."""
+        check_token(token, len(state.tokens))
         state = Written(state.memory, torch.cat([state.tokens, token[:, None]], dim=1))
         return self.decode(state.tokens, state.memory)[:, -1], state
 
