@@ -31,7 +31,10 @@ def typed() -> dict[str, Any]:
 def test_it_passes_when_its_first_numbers_are_prepared() -> None:
     names = typed()
     torch.manual_seed(0)
-    model = names["Transformer"]((30, 24), 2, 32, 4, 64, "pre")
-    plain = diagnose(names["Typed"](model, (30, 24)))
+    sizes = (185, 161)
+    model = names["Transformer"](sizes, 2, 64, 4, 128, "pre")
+    plain = diagnose(names["Typed"](model, sizes))
     assert plain.failed == ("first loss",)
-    assert not diagnose(names["Typed"](names["prepare"](model), (30, 24))).failed
+    (first,) = [check for check in plain.checks if not check.passed]
+    assert 10 < first.measured < 14  # about twelve times that of guessing, says the page
+    assert not diagnose(names["Typed"](names["prepare"](model), sizes)).failed

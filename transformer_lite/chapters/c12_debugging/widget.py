@@ -154,8 +154,8 @@ class BugTable(StillWidget):
             f"sentences right; the others {shares}.",
             "because": "Training never takes a step: the loss cannot see what is wrong there.",
             "before": f"{len(BUGS)} models, one right, {len(BUGS) - 1} with a bug each. "
-            f"Four bugs leave exactly the loss of the right model, {self._loss(RIGHT)}, "
-            "in every seed: the large dots.",
+            "Four bugs leave exactly the loss of the right model in every seed, "
+            f"{self._loss(RIGHT)} on average: the large dots.",
             "key": KEY,
             "unit": ROWS,
             "lists": [*zip(ONLY, told, self._listed.values(), strict=True)],
