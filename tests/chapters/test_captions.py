@@ -15,8 +15,12 @@ BOOK = Path(__file__).resolve().parents[2] / "book"
 
 @pytest.mark.skipif(not is_at_hand(), reason="the corpus is not at hand")
 @pytest.mark.parametrize(
-    "name", ["04-queries-keys-values", "05-positions", "06-multi-head", "07-masks"]
-)
+    "name",
+    [
+        "04-queries-keys-values", "05-positions", "06-multi-head", "07-masks", "11-training",
+        "12-debugging", "13-decoding",
+    ],
+)  # fmt: skip
 def test_quoted_captions_are_in_the_corpus(name: str) -> None:
     page = (BOOK / f"{name}.md").read_text("utf-8")
     for one in re.findall(r"^(\w+) = \{  # of the test set", page, re.MULTILINE):

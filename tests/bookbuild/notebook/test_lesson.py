@@ -37,6 +37,15 @@ def test_a_cell_that_is_no_lesson_is_named(code: str, complaint: str | None) -> 
     assert not list(complaints(new_notebook(cells=[cell])))
 
 
+def test_a_name_that_only_a_check_makes_is_named() -> None:
+    check = new_code_cell("import math\nroot = math.sqrt(4)", metadata={"tags": ["check"]})
+    folded = new_code_cell("print(root)", metadata={"jupyter": {"source_hidden": True}})
+    (found,) = complaints(new_notebook(cells=[check, folded]))
+    assert found == "code cell 2: root: only a cell tagged `check` makes that"
+    for own in ("root = 2", "def root(): ...", "from numpy import roots as root"):
+        assert not list(complaints(new_notebook(cells=[new_code_cell(own), check, folded])))
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_cells_of_a_chapter_are_lessons(name: str) -> None:
     assert list(complaints(read_stored(COURSE, name))) == []
