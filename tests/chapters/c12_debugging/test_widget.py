@@ -111,6 +111,10 @@ def same_as(page: Any, table: widget.BugTable) -> None:
     listed = [row for row in table.shown["bugs"] if row["name"] in names[table.only]]
     rows = page.locator(".checks [role=row]:visible:not(.heads)")
     assert rows.locator("[role=rowheader]").all_inner_texts() == [row["story"] for row in listed]
+    share = "copied" if table.only == "copies right" else "free"
+    assert page.locator(".heads > :nth-child(3)").inner_text() == share
+    shown = rows.locator("[role=gridcell]:not([data-check])").all_inner_texts()[1::2]
+    assert shown == [row[share] for row in listed]
     chosen = page.locator("[aria-selected=true]")
     assert chosen.get_attribute("data-check") == table.check
     story, check = page.locator(".told b").all_inner_texts()

@@ -27,12 +27,13 @@ function makeTable(label, key, bugs, checks, choose) {
       return cell("gridcell", { tabindex: -1, ...look }, mark);
     });
     const numbers = [bug.loss, bug.name === "right" ? "" : trend];
+    const share = cell("gridcell", {});
     const own = [
       cell("rowheader", {}, bug.story),
       cell("gridcell", { class: bug.trend }, ...numbers),
-      cell("gridcell", {}, bug.free),
+      share,
     ];
-    return { bug, cells, element: cell("row", {}, ...own, ...cells) };
+    return { bug, cells, share, element: cell("row", {}, ...own, ...cells) };
   });
   const all = [cell("row", { class: "heads" }, ...head), ...rows.map((row) => row.element)];
   const element = cell("grid", { class: "checks", "aria-label": label }, ...all);
@@ -63,8 +64,11 @@ function makeTable(label, key, bugs, checks, choose) {
   });
   return {
     element,
-    show(bug, check, names, focus) {
+    show(bug, check, names, share, focus) {
+      head[2].textContent = share;
+      head[2].setAttribute("aria-label", share);
       for (const row of rows) {
+        row.share.textContent = row.bug[share];
         const chosen = row.bug.name === bug;
         row.element.hidden = !names.includes(row.bug.name);
         row.element.classList.toggle("chosen", chosen);
@@ -188,7 +192,8 @@ function render({ model, el }) {
     const told = `${bug.story}: training loss ${bug.loss}, sentences right ${bug.free}`;
     picture.setAttribute("aria-label", asking() ? shown.before : `${shown.headline} ${told}`);
     showCell(bug, check);
-    table.show(bug.name, check, [...names, bug.name], focus);
+    const share = chosen === "copies right" ? "copied" : "free";
+    table.show(bug.name, check, [...names, bug.name], share, focus);
     // As far as the chosen cell stays in view; a deck would be moved.
     for (const part of focus && !el.closest(".reveal") ? [cell, document.activeElement] : []) {
       part.scrollIntoView({ block: "nearest" });

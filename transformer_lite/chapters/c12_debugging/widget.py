@@ -24,7 +24,7 @@ LEGEND = "Which of these four writes not one sentence right?"
 ONLY = ("all", "lower loss", "copies right", "seen by no check")
 KEY = (
     "Loss: ▼\u00a0lower than the right model's in every seed, ▲\u00a0higher, ≈\u00a0mixed, "
-    "=\u00a0the same. Free: sentences right. ✗\u00a0sees the bug."
+    "=\u00a0the same. Free: sentences right; copied: strings. ✗\u00a0sees the bug."
 )
 ROWS = "“Rows” are the logits of a word each; 1 is a standard deviation of them."
 COPIES = 0.9  # of the strings, where a bug passes the classic task
@@ -183,6 +183,7 @@ class BugTable(StillWidget):
             "loss": self._loss(name),
             "trend": self._trends[name],
             "free": _percent(pocket.free),
+            "copied": _percent(copied[name]),
             "told": f"{told}.",
             "place": self._place(name),
             "cells": "\n".join(map(_cell, self._checks[name].values())),
