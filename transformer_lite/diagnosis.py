@@ -65,7 +65,7 @@ class Diagnosis:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        columns = ("", "check", "found", "shows so")
+        columns = ("passed", "check", "found", "shows so")
         rows = [
             ("✓" if one.passed else "✗", one.name, one.found, "" if one.passed else one.suspects)
             for one in self.checks
@@ -118,7 +118,7 @@ RULES: tuple[Rule, ...] = (
 NAN = "a word that may see nothing, by energies of −∞; a mask of the other convention"
 
 
-def diagnose(model: Model, examples: Sequence[Example] = (), loss: Loss = mean_loss) -> Diagnosis:
+def diagnose(model: Model, examples: Sequence[Example] = (), loss: Loss | None = None) -> Diagnosis:
     """Run all checks on a copy of `model`, new or trained; seconds for a small one.
 
     How far rows move is told in standard deviations of the logits. Dropout is off.
@@ -127,14 +127,14 @@ def diagnose(model: Model, examples: Sequence[Example] = (), loss: Loss = mean_l
         model: any model of the contract.
         examples: a few pairs to learn by heart; without them random ones, whose first loss may be
             too high for a trained model.
-        loss: what your training brings down, a mean over target tokens.
+        loss: what your training brings down, a mean over target tokens; `mean_loss` if None.
 
     Raises:
         ValueError: a vocabulary of fewer than 10 ids, or logits that are all equal.
     """
     check_at_least(len(SPECIALS) + WORDS, model, "source_vocab target_vocab")
     with torch.random.fork_rng(), torch.no_grad():
-        subject = _Subject(model, examples, loss)
+        subject = _Subject(model, examples, loss or mean_loss)
         return Diagnosis(tuple(_judge(subject, rule) for rule in RULES))
 
 
