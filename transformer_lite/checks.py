@@ -39,8 +39,12 @@ def printable(text: str) -> str:
     )
 
 
-def check_text(name: str, text: str) -> None:
-    """Raise ValueError for bytes that were no UTF-8, which Python hands on as lone surrogates."""
+def check_text(name: str, text: object) -> None:
+    """Raise ValueError for what is no string, or not UTF-8 (Python hands on lone surrogates)."""
+    if not isinstance(text, str):
+        raise ValueError(
+            f"{name} must be a string, but it is {shown(text)}; hand in one sentence at a time"
+        )
     if any(unicodedata.category(character) == "Cs" for character in text):
         raise ValueError(f"{name} must be text in UTF-8, but it is {shown(text)}")
 

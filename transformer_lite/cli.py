@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -27,6 +28,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train and use small sequence-to-sequence models.",
 )
+
+
+def say_version(asked: bool) -> None:
+    """Say the version and stop, if asked to."""
+    if asked:
+        typer.echo(f"transformer-lite {metadata.version('transformer-lite')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=say_version, is_eager=True, help="Say the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Options that need no command."""
+
 
 Split = Literal["test", "valid"]
 PICTURES = (".png", ".svg", ".pdf")
@@ -161,6 +182,11 @@ def evaluate(
     with plain_errors():
         check_choice("split", split, Split)
         translator = Translator.load(model) if average is None else averaged(model, average)
+        if translator.task is None:
+            raise ValueError(
+                f"the model must name the corpus it was trained on, but {model} names none; save "
+                'it with one, SavedModel(..., task={"name": ...}), or use evaluation.score'
+            )
         corpus = data.load(**translator.task)
         pairs = corpus.test if split == "test" else corpus.valid
         examples = encode_pairs(pairs, translator.source, translator.target)
@@ -210,8 +236,21 @@ def translate(
             raise ValueError(
                 "text must hold a sentence, but there is none; give one in quotation marks"
             )
-        for translation in chosen_translator(model, marian)(sentences, beam_size=beam):
+        translator = chosen_translator(model, marian)
+        if translator.source.kind != "characters":  # whose texts may well be single words
+            check_quoted(text or [])
+        for translation in translator(sentences, beam_size=beam):
             typer.echo(printable(translation))
+
+
+def check_quoted(arguments: list[str]) -> None:
+    """Raise ValueError for what looks like one sentence that was typed without quotation marks."""
+    if len(arguments) > 1 and not any(" " in one for one in arguments):
+        command = shlex.join(["transformer-lite", "translate", " ".join(arguments)])
+        raise ValueError(
+            f"each sentence must be in quotation marks, but there are {len(arguments)} words "
+            f"without; type: {command} (or, for single words, one a line without an argument)"
+        )
 
 
 def typed_lines() -> list[str]:

@@ -113,7 +113,7 @@ def attention_heads(
     return figure
 
 
-def save(path: Path) -> None:
+def save(path: str | Path) -> None:
     """Write the current figure to a .png, .svg or .pdf file, the same bytes every time.
 
     Raises:
@@ -121,7 +121,7 @@ def save(path: Path) -> None:
     """
     dateless = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with plt.rc_context({"svg.hashsalt": "transformer_lite", "svg.fonttype": "path"}):
-        plt.savefig(path, dpi=150, metadata=dateless.get(path.suffix.lower()))
+        plt.savefig(path, dpi=150, metadata=dateless.get(Path(path).suffix.lower()))
 
 
 def _visible(values: np.ndarray) -> list[tuple[tuple[int, int], float]]:

@@ -15,7 +15,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from transformer_lite.checks import check_at_least, check_at_most, check_choice, check_share
+from transformer_lite.checks import (
+    check_at_least,
+    check_at_most,
+    check_choice,
+    check_share,
+    shown,
+)
 from transformer_lite.data.batching import Batch, Example, collate, epoch_batches
 from transformer_lite.data.vocabulary import PAD
 from transformer_lite.model import SequenceModel
@@ -186,12 +192,17 @@ class Trainer:
         config: see `TrainingConfig`.
 
     Raises:
-        ValueError: there are no examples.
+        ValueError: there are no examples, or they are not encoded.
     """
 
     def __init__(self, model: Model, examples: Sequence[Example], config: TrainingConfig) -> None:
         if not examples:
             raise ValueError("examples must hold at least one pair, but it is empty")
+        if not isinstance(examples[0], Example):
+            raise ValueError(
+                f"examples must be encoded pairs, but the first is {shown(examples[0])}; make them "
+                "by data.encode_pairs(pairs, source_tokenizer, target_tokenizer)"
+            )
         self.model = model.train()
         self.device = next(model.parameters()).device
         self.examples = examples
@@ -257,12 +268,12 @@ class Trainer:
         for name, value in values.items():
             if not math.isfinite(value):
                 rows = self.rows(step)
-                shown = ", ".join(str(row) for row in rows[:5]) + (", …" if len(rows) > 5 else "")
+                first = ", ".join(str(row) for row in rows[:5]) + (", …" if len(rows) > 5 else "")
                 number = step - self._steps_before
                 raise FloatingPointError(
                     f"the {name} became {value} at step {step} (learning rate {rate:.2g}), in "
                     f"batch {number} of epoch {self._epoch + 1}, which holds the "
-                    f"training pairs {shown} (counted from 0); lower peak_rate, lengthen the "
+                    f"training pairs {first} (counted from 0); lower peak_rate, lengthen the "
                     "warmup, or look at these pairs"
                 )
 

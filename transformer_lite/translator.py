@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from transformer_lite.attention_table import attention_table
 from transformer_lite.checks import check_one_of, check_text, printable
 from transformer_lite.data import EOS, SPECIALS, Example, collate, target_labels
 from transformer_lite.data.subword import WORD_START
@@ -19,9 +20,11 @@ from transformer_lite.runs.checkpoint import SavedModel
 from transformer_lite.scope import AttentionRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """A translation and where the model looked while it wrote each token.
+
+    A notebook shows it as a table, the Python prompt as `as_text`.
 
     Attributes:
         translation: the text.
@@ -38,6 +41,24 @@ class Explanation:
     target_tokens: list[str]
     maps: dict[str, Tensor]
     target_labels: list[str]
+
+    def __repr__(self) -> str:
+        said = printable(self.translation)
+        return f"{said}\n{self.as_text()}" if self._attends() else said
+
+    def _repr_html_(self) -> str | None:
+        """The map as a table; None, for `repr` in its place, if the model has no attention."""
+        if not self._attends():
+            return None
+        target, source, weights = self.by_word()
+        caption = (
+            f"“{printable(self.translation)}”: each row is a word written, each number the weight "
+            "of a source word in hundredths, averaged over layers and heads."
+        )
+        return attention_table(weights, source, target, caption)
+
+    def _attends(self) -> bool:
+        return any(name.endswith(".cross") for name in self.maps)
 
     def cross(self, name: str | None = None) -> Float[Tensor, "T S"]:
         """Which source tokens each target token looked at, averaged over heads.
@@ -93,7 +114,7 @@ class Translator:
     """A trained model with its tokenizers.
 
     Args:
-        saved: what a model folder holds; see `load`.
+        saved: a model with its tokenizers: one's own, or what a model folder holds; see `load`.
     """
 
     def __init__(self, saved: SavedModel) -> None:
@@ -113,6 +134,20 @@ class Translator:
         """
         return cls(checkpoint.load(model_folder(path_or_name)))
 
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder, which `load` takes.
+
+        Args:
+            folder: where; it must not exist.
+
+        Raises:
+            FileExistsError: it exists; whatever is in it stays as it is.
+            ValueError: a model of a class, or with tokenizers, that `load` could not build again,
+                such as those of a Marian model.
+        """
+        saved = SavedModel(self.model, self.source, self.target, self.longest_source, self.task)
+        checkpoint.save(folder, saved)
+
     @overload
     def __call__(self, text: str, beam_size: int = 1) -> str: ...
     @overload
@@ -125,9 +160,10 @@ class Translator:
             beam_size: 1 decodes greedily, more by beam search.
 
         Raises:
-            ValueError: a text is empty, has symbols the model never saw, or is too long.
+            ValueError: a text is no string, is empty, has symbols the model never saw, or is too
+                long.
         """
-        if isinstance(text, str):
+        if not isinstance(text, list):
             return self([text], beam_size)[0]
         examples = [self._encode(one) for one in text]
         decoded = decode_all(self.model, examples, beam_size=beam_size)
@@ -138,7 +174,7 @@ class Translator:
         """Translate one text and keep every attention map.
 
         Args:
-            text: one sentence.
+            text: one sentence; for several, call it once for each.
             beam_size: as for calling.
 
         Raises:
@@ -157,7 +193,7 @@ class Translator:
             source_tokens=self.source.tokens(source),
             target_tokens=tokens,
             maps={name: weights[0] for name, weights in record.items()},
-            target_labels=target_labels(self.task["name"], tokens),
+            target_labels=target_labels(self.task["name"] if self.task else None, tokens),
         )
 
     def _encode(self, text: str) -> Example:

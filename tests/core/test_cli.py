@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from transformer_lite import Seq2Seq, Seq2SeqConfig, cli, runs
+from transformer_lite import Seq2Seq, Seq2SeqConfig, Translator, cli, runs
 from transformer_lite.data import CharacterTokenizer, load
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.recipe import Recipe
@@ -37,6 +38,12 @@ def test_help_names_every_command() -> None:
     result = call("--help")
     assert result.exit_code == 0
     assert all(name in result.stdout for name in COMMANDS)
+
+
+def test_the_version() -> None:
+    result = call("--version")
+    assert result.exit_code == 0
+    assert result.stdout == f"transformer-lite {metadata.version('transformer-lite')}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -90,7 +97,11 @@ def test_options_of_train_reach_the_run(recipe_file: Path, tmp_path: Path) -> No
     ]
     assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.03)
     other = call("train", recipe_file, "--run", run, "--resume")
-    assert_one_line_of_error(other, "another recipe", "'precision': 'float32'")
+    assert_one_line_of_error(
+        other,
+        "another recipe",
+        "the run has: training.precision is 'bfloat16' there, but 'float32'",
+    )
 
 
 def fresh(recipe_file: Path, tmp_path: Path) -> Path:
@@ -151,6 +162,15 @@ def test_evaluate_averages_the_newest_checkpoints(unbroken: Path, tmp_path: Path
     )
 
 
+def test_evaluate_says_that_a_model_names_no_corpus(unbroken: Path, tmp_path: Path) -> None:
+    translator = Translator.load(unbroken)
+    translator.task = None
+    translator.save(tmp_path / "own")
+    result = call("evaluate", "--model", tmp_path / "own")
+    assert_one_line_of_error(result, f"{tmp_path / 'own'} names none; save it with one")
+    assert call("translate", "--model", tmp_path / "own", "abc").exit_code == 0
+
+
 def test_translate_takes_one_text_several_or_lines(unbroken: Path) -> None:
     texts = ["abc", "dd", "cab"]
     one_by_one = [call("translate", "--model", unbroken, text).stdout for text in texts]
@@ -159,6 +179,14 @@ def test_translate_takes_one_text_several_or_lines(unbroken: Path) -> None:
     assert together.exit_code == lines.exit_code == 0
     assert together.stdout == lines.stdout == "".join(one_by_one)
     assert len(together.stdout.splitlines()) == 3
+
+
+def test_a_sentence_without_quotation_marks_is_asked_for_again(unbroken: Path) -> None:
+    result = call("translate", "the", "cat", "eats")
+    assert_one_line_of_error(result, "3 words without", "transformer-lite translate 'the cat eats'")
+    together = call("translate", "the cat eats an apple", "milk")
+    assert together.exit_code == 0 and len(together.stdout.splitlines()) == 2
+    assert call("translate", typed="milk\nwater\n").exit_code == 0
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

@@ -84,7 +84,7 @@ def test_no_glyph_is_missing_when_the_figure_is_drawn(tmp_path: Path) -> None:
         attention_map(weights(2, 3), SOURCE, TARGET, title="주의 ŏ ←")
         save(tmp_path / "map.png")
         attention_heads(weights(2, 2, 3), SOURCE, TARGET, "머리")
-        save(tmp_path / "heads.svg")
+        save(str(tmp_path / "heads.svg"))
 
 
 def test_tokens_are_never_read_as_formulas() -> None:

@@ -1,10 +1,13 @@
 """Text in, text out, and which words were looked at."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from torch import Tensor
 
 from transformer_lite import (
@@ -15,6 +18,7 @@ from transformer_lite import (
     TransformerConfig,
     Translator,
 )
+from transformer_lite.attention_table import attention_table
 from transformer_lite.data import SubwordTokenizer, WordTokenizer
 from transformer_lite.decoding import Hypothesis
 from transformer_lite.evaluation import longest_translation
@@ -23,6 +27,7 @@ from transformer_lite.translator import Explanation, word_groups
 
 WORDS = WordTokenizer.train(["the cat drinks milk", "고양이 는 우유 를 마셔요"])
 PIECES = SubwordTokenizer.train(["Ein Hund rennt durch den Schnee.", "A dog runs."], 60)
+TAGS = WordTokenizer(["<b>milk</b>"])
 SOURCE = ["▁Ein", "▁Hu", "nd", "▁rennt", ".", "<eos>"]
 TARGET = ["▁A", "▁do", "g", "▁run", "s", ".", "<eos>"]
 
@@ -203,3 +208,78 @@ def test_a_run_folder_is_as_good_as_its_best_checkpoint(unbroken: Path) -> None:
     assert from_run.longest_source == 5 and from_run.task["name"] == "copy"
     assert isinstance(from_run("abcd"), str)
     assert from_run("abcd") == Translator.load(str(unbroken))("abcd")
+
+
+def test_what_is_saved_translates_and_explains_alike(tmp_path: Path) -> None:
+    pocket = Translator.load("pocket")
+    pocket.save(str(tmp_path / "models" / "mine"))
+    loaded = Translator.load(str(tmp_path / "models" / "mine"))
+    texts = ["the cat eats an apple", "the cat sees a dog"]
+    assert loaded(texts) == pocket(texts)
+    assert repr(loaded.explain(texts[0])) == repr(pocket.explain(texts[0]))
+    assert (loaded.task, loaded.longest_source) == (pocket.task, pocket.longest_source)
+
+
+def test_a_model_of_ones_own_needs_no_corpus(tmp_path: Path) -> None:
+    own = Translator(SavedModel(small(WORDS).eval(), WORDS, WORDS, 40))
+    own.save(tmp_path / "own")
+    loaded = Translator.load(tmp_path / "own")
+    assert loaded.task is None
+    assert repr(loaded.explain("milk")) == repr(own.explain("milk"))
+
+
+def test_saving_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "theses").mkdir()
+    (tmp_path / "theses" / "mine.txt").write_text("years of work")
+    model = translator(small(WORDS), WORDS)
+    model.save(tmp_path / "model")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for name in ("theses", "model", "theses/mine.txt"):
+        with pytest.raises(FileExistsError, match=f"{name} exists already.*name another folder"):
+            translator(small(WORDS, seed=1), WORDS).save(tmp_path / name)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_an_explanation_shows_itself() -> None:
+    found = explanation({"decoder.0.cross": uneven()})
+    assert repr(found) == f"A dog runs.\n{found.as_text()}"
+    page = BeautifulSoup(str(found._repr_html_()), "html.parser")
+    target, source, weights = found.by_word()
+    assert [tag.get_text() for tag in page.find_all("th", scope="row")] == target
+    assert [tag.get_text() for tag in page.find_all("th", scope="col")] == source
+    cells = [[int(tag.get_text()) for tag in row.find_all("td")] for row in page("tr")[1:]]
+    torch.testing.assert_close(torch.tensor(cells) / 100, weights, atol=0.0051, rtol=0)
+    caption = page.find("caption")
+    assert caption is not None and caption.get_text().startswith("“A dog runs.”: each row")
+
+
+def test_an_explanation_is_no_markup() -> None:
+    model = translator(small(TAGS), TAGS)
+    page = str(model.explain("<b>milk</b>")._repr_html_())
+    assert "<b>" not in page and "&lt;b&gt;milk&lt;/b&gt;" in page and "&lt;eos&gt;" in page
+
+
+def test_without_attention_an_explanation_is_its_translation() -> None:
+    found = explanation({"encoder.0.self": torch.zeros(2, 6, 6)})
+    assert repr(found) == "A dog runs." and found._repr_html_() is None
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(0x21, 0xFF), (0xD6, 0x11)], ids=["light", "dark"])
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+def test_every_shade_lets_the_number_be_read(ink: int, paper: int, weight: float) -> None:
+    """WCAG 2.2, criterion 1.4.3: a contrast of 4.5 : 1, on the page's own colours."""
+    page = attention_table(torch.tensor([[weight]]), ["s"], ["t"], "one cell")
+    shade = re.search(r"rgba\((\d+), (\d+), (\d+), ([\d.]+)\)\">", page)
+    assert shade is not None
+    alpha = float(shade[4])
+    below = luminance([alpha * int(one) + (1 - alpha) * paper for one in shade.groups()[:3]])
+    above = luminance([ink] * 3)
+    assert (max(above, below) + 0.05) / (min(above, below) + 0.05) >= 4.5
+
+
+def luminance(colour: Sequence[float]) -> float:
+    red, green, blue = (
+        one / 255 / 12.92 if one <= 10 else ((one / 255 + 0.055) / 1.055) ** 2.4 for one in colour
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -113,6 +113,14 @@ def translator(folder: Path) -> Translator:
     return Translator(load_marian(folder))
 
 
+def test_a_marian_model_is_not_written_into_our_folders(
+    translator: Translator, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"Marian model is not written .*; keep the folder"):
+        translator.save(tmp_path / "copy")
+    assert not list(tmp_path.iterdir())
+
+
 def their_tokens(theirs: tuple[MarianMTModel, MarianTokenizer], text: str) -> torch.Tensor:
     """What `generate` writes after the start token, within our limit of length."""
     model, tokenizer = theirs

@@ -1,5 +1,6 @@
 """What the translator, the figures, the scores and the trainer answer to bad input."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from transformer_lite import (
     evaluation,
     plots,
 )
-from transformer_lite.data import Example, WordTokenizer
+from transformer_lite.data import Example, WordTokenizer, encode_pairs
 from transformer_lite.evaluation import alignment_error_rate, bleu, exact_match
 from transformer_lite.runs.checkpoint import CheckpointError, SavedModel
-from transformer_lite.training import Trainer, TrainingConfig
+from transformer_lite.training import Trainer, TrainingConfig, fit
 
 WORDS = WordTokenizer.train(["the cat drinks milk", "the dog sees a cat"])
 
@@ -54,6 +55,44 @@ def test_a_text_that_is_too_long() -> None:
 def test_one_bad_text_among_good_ones() -> None:
     with pytest.raises(ValueError, match="it has 'zzz'"):
         translator()(["the cat", "zzz"])
+
+
+@pytest.mark.parametrize("text", [None, b"the cat", 3, ("the cat", "the dog")])
+def test_what_is_no_text(text: Any) -> None:
+    words = re.escape(f"text must be a string, but it is {text!r}; hand in one sentence at a time")
+    for call in (translator(), translator().explain):
+        with pytest.raises(ValueError, match=words):
+            call(text)
+
+
+def test_several_sentences_where_one_is_explained_or_one_that_is_none() -> None:
+    with pytest.raises(ValueError, match=r"it is \['the cat', 'the dog'\]; hand in one sentence"):
+        translator().explain(["the cat", "the dog"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="text must be a string, but it is 3"):
+        translator()(["the cat", 3])  # type: ignore[list-item]
+
+
+class OwnModel(Seq2Seq):
+    """A model that somebody made of ours."""
+
+
+def test_a_model_that_no_folder_can_hold(tmp_path: Path) -> None:
+    own = translator()
+    own.model = OwnModel(own.model.config)
+    words = "class of a model to be saved must be one of .*'Seq2Seq', but it is 'OwnModel'"
+    with pytest.raises(ValueError, match=words):
+        own.save(tmp_path / "own")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_beside_what_does_not_belong_to_it() -> None:
+    model = translator().model
+    with pytest.raises(ValueError, match="task name must be a text, but it is None"):
+        SavedModel(model, WORDS, WORDS, 6, {"letters": 4})
+    with pytest.raises(
+        ValueError, match=r"vocabularies of the model, \(11, 11\), but have \(11, 5"
+    ):
+        SavedModel(model, WORDS, WordTokenizer.train(["milk"]), 6)
 
 
 def test_an_unknown_map() -> None:
@@ -115,6 +154,18 @@ def test_scores_without_pairs() -> None:
 def test_training_on_nothing() -> None:
     with pytest.raises(ValueError, match="examples must hold at least one pair, but it is empty"):
         Trainer(translator().model, [], TrainingConfig())
+
+
+def test_training_on_pairs_that_are_not_encoded() -> None:
+    pairs = [("the cat", "the dog")]
+    words = (
+        r"examples must be encoded pairs, but the first is \('the cat', .*by data.encode_pairs\("
+    )
+    with pytest.raises(ValueError, match=words):
+        fit(translator().model, pairs, TrainingConfig())  # type: ignore[arg-type]
+    words = r"pairs must be of the class Pair, but one is \('the cat', .*: Pair\(source, target\)"
+    with pytest.raises(ValueError, match=words):
+        encode_pairs(pairs, WORDS, WORDS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,18 @@ def test_two_unbroken_runs_agree_to_the_bit(recipe: Recipe, unbroken: Path, tmp_
     assert_same_run(tmp_path / "run", unbroken)
 
 
+def test_a_folder_may_be_a_string(recipe: Recipe, recipe_file: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    assert not runs.holds_run(folder)
+    best = runs.train(Recipe.load(recipe_file), folder, progress=False)
+    assert runs.holds_run(folder) and runs.best_checkpoint(folder) == best
+    found = runs.checkpoints(folder)
+    assert runs.scheduled_checkpoints(folder) == found
+    mean = checkpoint.average([str(one) for one in found])
+    checkpoint.save(str(tmp_path / "mean"), mean)
+    assert checkpoint.load(str(tmp_path / "mean")).task == recipe.task
+
+
 def test_another_seed_gives_another_run(recipe: Recipe, unbroken: Path, tmp_path: Path) -> None:
     other = replace(recipe, training=replace(recipe.training, seed=1))
     runs.train(other, tmp_path / "run", progress=False)
@@ -476,8 +488,9 @@ def test_resuming_nothing_creates_nothing(recipe: Recipe, tmp_path: Path) -> Non
 def test_a_run_of_another_recipe_is_left_alone(recipe: Recipe, half_run: Path) -> None:
     before = remains(half_run)
     wider = replace(recipe, model=recipe.model | {"d_model": 32})
-    with pytest.raises(RunError, match=r"another recipe.*name another folder.*'d_model': 32"):
+    with pytest.raises(RunError, match=r"another recipe.*name another folder") as caught:
         runs.train(wider, half_run, resume=True, progress=False)
+    assert str(caught.value).endswith("has: model.d_model is 16 there, but 32 is asked for")
     assert remains(half_run) == before
 
 

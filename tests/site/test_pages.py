@@ -137,6 +137,12 @@ def test_signatures_show_shapes(soups: dict[str, BeautifulSoup]) -> None:
     assert "→ Bool[Tensor, 'T T']" in signature.get_text()
 
 
+def test_what_a_call_does_is_in_the_reference(soups: dict[str, BeautifulSoup]) -> None:
+    name = "transformer_lite.translator.Translator.__call__"
+    signature = soups["api/modules.html"].find(id=name)
+    assert signature is not None and "beam_size: int = 1" in signature.get_text()
+
+
 def test_no_page_points_to_a_repository_that_is_not_ours(soups: dict[str, BeautifulSoup]) -> None:
     ours = "transformer_lite"  # the listings of our own modules name the corpora they fetch
     hosts = {

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from transformer_lite.checks import shown
 from transformer_lite.data.pairs import Pair
 from transformer_lite.data.vocabulary import BOS, EOS, PAD, Tokenizer
 from transformer_lite.masks import padding_mask
@@ -78,7 +79,7 @@ def encode_pairs(
     """Turn pairs into ids, leaving out those with a side above `max_tokens` tokens (EOS included).
 
     How many were left out is the difference in number. Raises ValueError, with the text, for an
-    empty side and for symbols that a tokenizer does not know.
+    empty side and for symbols that a tokenizer does not know, and for what is no `Pair`.
     """
     if max_tokens is not None and max_tokens < 2:
         raise ValueError(
@@ -86,6 +87,11 @@ def encode_pairs(
         )
     examples = []
     for pair in pairs:
+        if not isinstance(pair, Pair):
+            raise ValueError(
+                f"pairs must be of the class Pair, but one is {shown(pair)}; "
+                "make each one: Pair(source, target)"
+            )
         example = Example(
             [*_encode(pair.source, source_tokenizer, "source"), EOS],
             _encode(pair.target, target_tokenizer, "target"),

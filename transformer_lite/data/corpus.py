@@ -42,17 +42,18 @@ def load(name: str, *, seed: int = 0, **options: Any) -> Corpus:
     return loader(seed=seed, **options)
 
 
-def target_labels(name: str, tokens: Sequence[str]) -> list[str]:
+def target_labels(name: str | None, tokens: Sequence[str]) -> list[str]:
     """Target tokens of a corpus as figures show them, for readers who do not know the language.
 
     Args:
-        name: the corpus; Korean gets its romanisation and its meaning, all else stays as it is.
+        name: the corpus, if it has a name; Korean gets its romanisation and its meaning, all else
+            stays as it is.
         tokens: T tokens, specials among them.
 
     Raises:
         ValueError: a token that the corpus does not have.
     """
-    label = LABELS.get(name, str)
+    label = LABELS.get(name or "", str)
     return [token if token in SPECIALS else label(token) for token in tokens]
 
 

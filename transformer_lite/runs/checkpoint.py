@@ -35,7 +35,7 @@ RUN_STATE = "progress.json"
 PARTIAL = ".partial"  # the ending of a folder that nobody reads
 MOST_WEIGHTS = 2**31  # of a model: 8 GiB
 MODEL_FIELDS = {
-    "kind": str, "config": dict[str, Any], "task": dict[str, Any], "longest_source": int,
+    "kind": str, "config": dict[str, Any], "task": dict[str, Any] | None, "longest_source": int,
 }  # fmt: skip
 TOKENIZER_FIELDS = {"source": dict[str, Any], "target": dict[str, Any] | None}
 RUN_STATE_FIELDS = {
@@ -83,14 +83,26 @@ class SavedModel:
         model: the model, in evaluation mode, on the CPU.
         source, target: the tokenizers of both sides (one object where the vocabulary is joint).
         longest_source: longest source it was trained on, in tokens, `<eos>` counted in.
-        task: the corpus it was trained on: `name` and the other arguments of `data.load`.
+        task: the corpus it was trained on: `name` and the other arguments of `data.load`. None for
+            one's own pairs: `transformer-lite evaluate` then has nothing to score it on.
     """
 
     model: Model
     source: Tokenizer
     target: Tokenizer
     longest_source: int
-    task: dict[str, Any]
+    task: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a task without a name, and for tokenizers of another model."""
+        if self.task is not None:
+            check_types("task ", {"name": self.task.get("name")}, {"name": str})
+        sizes = (self.model.source_vocab, self.model.target_vocab)
+        known = (len(self.source), len(self.target))
+        if sizes != known:
+            raise ValueError(
+                f"the tokenizers must have the vocabularies of the model, {sizes}, but have {known}"
+            )
 
 
 @contextmanager
@@ -105,7 +117,9 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         OSError: the disk is full or not writable; the partial folder is removed.
     """
     if folder.exists():
-        raise FileExistsError(f"{folder} exists already; a checkpoint is never overwritten")
+        raise FileExistsError(
+            f"{folder} exists already; a checkpoint is never overwritten: name another folder"
+        )
     partial = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -176,7 +190,7 @@ def damage(folder: Path) -> CheckpointError | None:
     return None
 
 
-def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | None = None,
+def save(folder: str | Path, saved: SavedModel, optimizer: torch.optim.Optimizer | None = None,
          run_state: dict[str, Any] | None = None) -> None:  # fmt: skip
     """Write a model folder in one step.
 
@@ -185,12 +199,17 @@ def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | Non
         saved: the model, its tokenizers and what a translator needs to know.
         optimizer: also keep the optimiser's state, so that training can go on.
         run_state: JSON-able facts of the training run ("steps_done", validation metrics, …).
+
+    Raises:
+        ValueError: a model or tokenizers that `load` could not build again; nothing is written.
+        FileExistsError, OSError: as for `atomic_folder`.
     """
-    kind = next(name for name, (_, model) in KINDS.items() if type(saved.model) is model)
+    kinds = {model.__name__: kind for kind, (_, model) in KINDS.items()}
+    check_one_of("the class of a model to be saved", type(saved.model).__name__, kinds)
     config = saved.model.config
     assert isinstance(config, TransformerConfig | Seq2SeqConfig)
     about = {
-        "kind": kind,
+        "kind": kinds[type(saved.model).__name__],
         "config": asdict(config),
         "task": saved.task,
         "longest_source": saved.longest_source,
@@ -200,7 +219,7 @@ def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | Non
         "source": saved.source.to_json(),
         "target": None if joint else saved.target.to_json(),  # None: the same one
     }
-    with atomic_folder(folder) as partial:
+    with atomic_folder(Path(folder)) as partial:
         save_model(saved.model, str(partial / "model.safetensors"))
         write_json(partial / "model.json", about)
         write_json(partial / "tokenizers.json", tokenizers)
@@ -210,13 +229,14 @@ def save(folder: Path, saved: SavedModel, optimizer: torch.optim.Optimizer | Non
             write_json(partial / RUN_STATE, run_state)
 
 
-def load(folder: Path) -> SavedModel:
+def load(folder: str | Path) -> SavedModel:
     """Read a model folder.
 
     Raises:
         CheckpointError: it is missing, incomplete, altered, removed meanwhile, or of another
             version of the package.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise CheckpointError(f"folder must be a model folder, but there is none at {folder}")
     try:
@@ -243,7 +263,6 @@ def _load(folder: Path) -> SavedModel:
 
 def _read(folder: Path) -> SavedModel:
     about = read_json(folder / "model.json", MODEL_FIELDS)
-    check_types("task ", {"name": about["task"].get("name")}, {"name": str})
     tokenizers = read_json(folder / "tokenizers.json", TOKENIZER_FIELDS)
     source = tokenizer_from_json(tokenizers["source"])
     target = source if tokenizers["target"] is None else tokenizer_from_json(tokenizers["target"])
@@ -251,15 +270,10 @@ def _read(folder: Path) -> SavedModel:
     # A weight takes four bytes: a model of more weights than bytes is not the one in the file.
     model = build_model(about["kind"], about["config"], most=weights.stat().st_size)
     read_weights(weights, model)
-    sizes, known = (model.source_vocab, model.target_vocab), (len(source), len(target))
-    if sizes != known:
-        raise ValueError(
-            f"the tokenizers must have the vocabularies of the model, {sizes}, but have {known}"
-        )
     return SavedModel(model.eval(), source, target, about["longest_source"], about["task"])
 
 
-def average(folders: Sequence[Path]) -> SavedModel:
+def average(folders: Sequence[str | Path]) -> SavedModel:
     """One model whose weights are the mean of those of several checkpoints of one run.
 
     Meant for the last checkpoints, which lie around one minimum. Whether the mean scores better

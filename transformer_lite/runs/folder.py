@@ -5,6 +5,7 @@ A run folder holds `recipe.json`, `log.txt`, `metrics.jsonl` (one line a step), 
 """
 
 import re
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,9 @@ def _check_usable(folder: Path, recipe: Recipe, resume: bool) -> None:
         )
 
 
-def holds_run(folder: Path) -> bool:
+def holds_run(folder: str | Path) -> bool:
     """Whether a run was started in this folder, so that it can be resumed."""
-    return (folder / RECIPE).is_file()
+    return (Path(folder) / RECIPE).is_file()
 
 
 def _is_unused(folder: Path) -> bool:
@@ -88,12 +89,12 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / CHECKPOINTS / f"step-{step:07d}"
 
 
-def checkpoints(folder: Path) -> list[Path]:
+def checkpoints(folder: str | Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first; whatever else lies there is not the run's."""
-    return _numbered(folder, "")
+    return _numbered(Path(folder), "")
 
 
-def scheduled_checkpoints(folder: Path) -> list[Path]:
+def scheduled_checkpoints(folder: str | Path) -> list[Path]:
     """Those that an unbroken run would have written as well, so not on being stopped."""
     return [path for path, state in _with_states(folder) if state["scheduled"]]
 
@@ -128,7 +129,7 @@ def prune(folder: Path, keep: int) -> None:
             checkpoint.remove_folder(path)
 
 
-def best_checkpoint(folder: Path) -> Path:
+def best_checkpoint(folder: str | Path) -> Path:
     """The checkpoint of a run with the lowest validation loss.
 
     Raises:
@@ -169,7 +170,7 @@ def model_folder(path_or_name: str | Path) -> Path:
     return path
 
 
-def _with_states(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+def _with_states(folder: str | Path) -> list[tuple[Path, dict[str, Any]]]:
     """Every checkpoint with the state of the run at that time, but for one removed meanwhile."""
     found = []
     for path in checkpoints(folder):
@@ -190,16 +191,22 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
         old, new = read_json(folder / RECIPE), recipe.to_dict()
     except ValueError as error:
         raise RunError(f"{folder / RECIPE} is damaged: {error}; name another folder") from error
-    different = [
-        f"{key}: {shown(old.get(key), 500)} → {shown(new.get(key), 500)}"
-        for key in new | old
-        if old.get(key) != new.get(key)
-    ]
+    different = list(_differences(old, new))
     if different:
         raise RunError(
             f"{folder} holds a run of another recipe, and a resumed run must be the same one; "
-            f"name another folder. Different: {'; '.join(different)}"
+            f"name another folder, or ask for what the run has: {'; '.join(different)}"
         )
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], table: str = "") -> Iterator[str]:
+    """Each key whose values differ, in a table or in tables in it, with both values."""
+    for key in old | new:
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            yield from _differences(before, after, f"{table}{key}.")
+        elif before != after:
+            yield f"{table}{key} is {shown(before)} there, but {shown(after)} is asked for"
 
 
 def store_recipe(folder: Path, recipe: Recipe) -> None:

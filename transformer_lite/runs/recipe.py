@@ -90,7 +90,7 @@ class Recipe:
             check_at_least(1, self, "max_tokens")
 
     @classmethod
-    def load(cls, name_or_path: str) -> "Recipe":
+    def load(cls, name_or_path: str | Path) -> "Recipe":
         """Read a recipe that ships with the package, by name, or a TOML file, by path.
 
         Raises:
@@ -102,7 +102,7 @@ class Recipe:
         if not path.is_file():
             raise ValueError(
                 f"the recipe must be the path of a TOML file or one of "
-                f"{', '.join(shipped_recipes())}, but it is {shown(name_or_path)}"
+                f"{', '.join(shipped_recipes())}, but it is {shown(str(name_or_path))}"
             )
         tables = read_toml(path)
         try:

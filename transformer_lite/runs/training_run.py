@@ -33,7 +33,7 @@ from transformer_lite.training import StepResult
 
 def train(
     recipe: Recipe,
-    folder: Path,
+    folder: str | Path,
     *,
     resume: bool = False,
     device: str = "cpu",
@@ -64,6 +64,7 @@ def train(
         OSError: something could not be written (a full disk); checkpoints are kept.
         SystemExit: another process of this training stopped, and says why.
     """
+    folder = Path(folder)
     own = distributed.own_device(device)
 
     def hold() -> AbstractContextManager[object]:
