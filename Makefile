@@ -9,7 +9,7 @@
 #   make serve        show the site on http://localhost:8000
 #   make lab          open the notebooks in JupyterLab, which the first time installs into .venv
 #   make pocket-model  train the model that ships with the package again
-#   make bench        speed and memory beside torch.nn.Transformer and Marian, on two threads
+#   make bench        speed and memory beside torch.nn.Transformer, Marian and CTranslate2, on two threads
 #                     (PEER=x-transformers, labml-nn or joeynmt in an environment of its own)
 #   make figures      draw the pictures in book/images again, from the package
 #   make site         build a copy for others into _build/site: REPOSITORY=https://... says where its

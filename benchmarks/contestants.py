@@ -7,6 +7,7 @@ a real target token), clipping, and Adam in its fused form.
 
 import math
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import torch
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 
 from transformer_lite import Transformer, TransformerConfig, fast, training
 from transformer_lite.data.batching import Batch
-from transformer_lite.data.vocabulary import BOS, PAD
+from transformer_lite.data.vocabulary import BOS, PAD, SPECIALS, WordTokenizer
 from transformer_lite.decoding import beam, greedy
+from transformer_lite.interop import to_ctranslate2
 from transformer_lite.positions import sinusoidal
+from transformer_lite.runs.checkpoint import SavedModel
 
 VOCABULARY, WIDTH, HEADS, LAYERS, INNER, DROPOUT = 8000, 256, 8, 3, 1024, 0.1
 SMOOTHING = 0.1
@@ -216,6 +219,42 @@ class Marian:
         return found[:, 1:]
 
 
+class CTranslate2:
+    """What `interop.to_ctranslate2` exports of ours, with CTranslate2's own threads."""
+
+    quantization = "float32"
+
+    def __init__(self) -> None:
+        import ctranslate2  # an extra
+
+        words = WordTokenizer(map(str, range(VOCABULARY - len(SPECIALS))))
+        self._words = words.tokens(range(VOCABULARY))
+        self._ids = {word: index for index, word in enumerate(self._words)}
+        with TemporaryDirectory() as folder:
+            saved = SavedModel(Ours().model, words, words, longest_source=256, task={})
+            to_ctranslate2(saved, folder, self.quantization)
+            self._translator = ctranslate2.Translator(
+                folder, inter_threads=1, intra_threads=torch.get_num_threads()
+            )
+
+    def decode(self, batch: Batch, length: int) -> Tensor:
+        """`translate_batch`, greedy; no `<eos>` before the given length."""
+        sources = [
+            [self._words[index] for index in row[real][:-1].tolist()]  # it adds <eos> itself
+            for row, real in zip(batch.source, batch.source_mask, strict=True)
+        ]
+        found = self._translator.translate_batch(
+            sources, beam_size=1, min_decoding_length=length, max_decoding_length=length
+        )
+        return torch.tensor([[self._ids[word] for word in one.hypotheses[0]] for one in found])
+
+
+class CTranslate2Int8(CTranslate2):
+    """The same in whole numbers of eight bits."""
+
+    quantization = "int8"
+
+
 YARDSTICK = "nn.Transformer"
 CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     YARDSTICK: Torch,
@@ -224,3 +263,5 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     "ours, plain": OursPlain,
     "Marian": Marian,
 }
+# These only decode.
+EXPORTED = {"CTranslate2": CTranslate2, "CTranslate2, int8": CTranslate2Int8}

@@ -7,9 +7,10 @@
 
 The contestants take turns, round by round, after a warm-up: whatever else the machine does hits all
 of them. Two ratios are shown: of the medians, and of the minima, which other work disturbs least.
-Marian takes part where the library transformers is installed; benchmarks/peers.py adds others, one
-at a time. How threads wait for each other is left as the package sets it
-(transformer_lite/threads.py): that is what its readers get, and it is the same for all.
+Marian takes part where the library transformers is installed and, in decoding, what we export to
+CTranslate2 where that is; benchmarks/peers.py adds others, one at a time. How threads wait for each
+other is left as the package sets it (transformer_lite/threads.py): that is what its readers get,
+and it is the same for all.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import torch
 from contestants import (
     BEAM,
     CONTESTANTS,
+    EXPORTED,
     INNER,
     LAYERS,
     VOCABULARY,
@@ -214,6 +216,9 @@ def compare(rounds: int, peer: str | None) -> Row:
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
     if "Marian" not in built:
         print("Marian takes no part: pip install transformers sentencepiece")
+    exported = EXPORTED if _installed("ctranslate2") else {}
+    if not exported:
+        print("CTranslate2 takes no part: pip install ctranslate2")
     counts = {
         name: sum(p.numel() for p in one.model.parameters() if p.requires_grad)
         for name, one in built.items()
@@ -238,8 +243,10 @@ def compare(rounds: int, peer: str | None) -> Row:
     for name, one in built.items():
         if one.decode is None:
             print(f"greedy decoding                {name}: no decoding")
+    decoders = {name: one.decode for name, one in built.items() if one.decode}
+    decoders |= {name: make().decode for name, make in exported.items()}
     for pairs in (PAIRS, 1):
-        turns = {name: decoding(one.decode, pairs) for name, one in built.items() if one.decode}
+        turns = {name: decoding(decode, pairs) for name, decode in decoders.items()}
         record(f"greedy decoding, batch {pairs}", turns, max(3, rounds // 2))
     print("(nn.Transformer has no cache: its decoder runs again over all that is written)")
     ours = built["ours"]

@@ -1,4 +1,4 @@
-"""The command `transformer-lite`: data, train, evaluate, translate, explain."""
+"""The command `transformer-lite`: data, train, evaluate, translate, explain, export."""
 
 import shlex
 import sys
@@ -14,7 +14,8 @@ import typer
 from transformer_lite import data, evaluation, runs
 from transformer_lite.checks import check_choice, check_one_of, printable, shortened
 from transformer_lite.data import encode_pairs
-from transformer_lite.interop import load_marian
+from transformer_lite.interop import load_marian, to_ctranslate2
+from transformer_lite.interop.ctranslate2 import Quantization
 from transformer_lite.reading import decode
 from transformer_lite.runs import checkpoint, distributed
 from transformer_lite.runs.recipe import Recipe, shipped_recipes
@@ -290,6 +291,23 @@ def explain(
             plots.attention_map(weights, source, target)
             plots.save(picture)
             typer.echo(printable(f"drawn: {picture}"))
+
+
+@app.command()
+def export(
+    model: Model,
+    to: Annotated[Path, typer.Option(help="A new or an empty folder.")],
+    quantization: Annotated[
+        str, typer.Option(help=f"{' or '.join(get_args(Quantization))}, of the matrices.")
+    ] = "float32",
+) -> None:
+    """Write a Transformer for CTranslate2, which translates without PyTorch.
+
+    Example: transformer-lite export --model runs/multi30k --to exported --quantization int8
+    """
+    with plain_errors():
+        to_ctranslate2(checkpoint.load(runs.model_folder(model)), to, quantization)
+        typer.echo(printable(f"exported: {to}"))
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from transformer_lite.data import CharacterTokenizer, load
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.recipe import Recipe
 
-COMMANDS = ("data", "train", "evaluate", "translate", "explain")
+COMMANDS = ("data", "train", "evaluate", "translate", "explain", "export")
 COMMAND = Path(sys.executable).with_name("transformer-lite")
 
 
