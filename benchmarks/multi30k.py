@@ -134,6 +134,7 @@ def score(texts: list[str], corpus: Corpus) -> dict[str, Any]:
         )
     return {
         "bleu": round(bleu.score, 2),
+        "half_width": half_width(texts, references),
         "signature": bleu.signature,
         "word_tokenised": round(word_tokenised(texts, references), 2),
         "by_source_length": by_length,
@@ -174,6 +175,12 @@ def report() -> None:
     for name, run in stored.items():
         points = (f"{one['seconds'] / 60:.1f}: {one['valid_bleu']:.1f}" for one in run["curve"])
         print(f"{name:26} " + "  ".join(points))
+
+
+def half_width(texts: list[str], references: list[str]) -> float:
+    """Half of the 95% interval of a bootstrap over the captions."""
+    metric = sacrebleu.BLEU(lowercase=True)
+    return round(metric.corpus_score(texts, [references], n_bootstrap=1000)._ci, 2)
 
 
 def words(text: str) -> list[str]:
