@@ -120,10 +120,31 @@ def test_large_numbers_have_three_digits(count: int, written: str) -> None:
 
 @pytest.mark.parametrize(
     ("length", "said"),
-    [(128, "n = D/4: "), (512, "n = D: "), (1024, "n = 2D: ")],
+    [
+        (128, ["n = D/4:", " 0.75 times ", " 11 % "]),
+        (512, ["n = D:", " 1.00 times ", " 33 % "]),
+        (1024, ["n = 2D:", " 1.33 times ", " 50 % "]),
+    ],
 )
-def test_the_sentence_says_where_it_stands(wins: WhoWins, length: int, said: str) -> None:
-    assert wins.finding(length, 512, MULTIPLY_ADDS).sentence.startswith(said)
+def test_the_sentence_says_where_it_stands(wins: WhoWins, length: int, said: list[str]) -> None:
+    sentence = wins.finding(length, 512, MULTIPLY_ADDS).sentence
+    assert all(part in sentence for part in said)
+
+
+@pytest.mark.parametrize(
+    ("compared", "marked"),
+    [
+        (MULTIPLY_ADDS, ["convolution of 3"]),
+        (STEPS, ["self-attention", "convolution of 3", "window of 64"]),
+        (PATH, ["self-attention"]),
+        (KEPT, ["convolution of 3"]),
+    ],
+)
+def test_all_that_need_the_fewest_are_marked(compared: str, marked: list[str]) -> None:
+    widget = WhoWins(compared=compared)
+    lines = [one for one in widget.words().splitlines() if one.endswith(", fewest")]
+    assert [line.split(":")[0] for line in lines] == marked
+    assert widget.still().count("fewest: ") == len(marked)
 
 
 def test_every_number_is_on_its_axis() -> None:

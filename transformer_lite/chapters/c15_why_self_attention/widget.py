@@ -108,7 +108,7 @@ class WhoWins(FrameWidget):
             Layer(partial(_part, 0), False),
             Layer(partial(_part, 1), False),
         ]
-        return [Picture(_PART + _NEXT + 14, layers)]
+        return [Picture(_PART + _NEXT + 18, layers)]
 
     def finding(self, length: int, width: int, compared: str) -> Finding:
         """Self-attention beside the GRU."""
