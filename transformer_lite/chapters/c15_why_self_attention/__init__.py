@@ -1,0 +1,1 @@
+"""What chapter 15, why self-attention, brings with it."""
