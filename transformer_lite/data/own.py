@@ -77,10 +77,10 @@ def task_of(path: str | Path) -> dict[str, Any]:
 
 def _read(file: Path) -> bytes:
     if not file.is_file():
-        what = "something else" if file.exists() else "not there"
+        what = "it is a folder" if file.is_dir() else "there is no such file"
         raise ValueError(
-            f"{file} must be a file of pairs, but it is {what}; give the path of a text file with "
-            "a source text, a tab and a target text on each line"
+            f"{file} must be a file of pairs, but {what}; give the path of a text file with a "
+            "source text, a tab and its target text on each line"
         )
     if file.stat().st_size > MOST_BYTES:
         raise ValueError(f"{file} must have at most {MOST_BYTES:,} bytes, but it has more; cut it")
@@ -102,9 +102,10 @@ def _pairs(file: Path, content: bytes) -> Iterator[Pair]:
 def _pair(where: str, line: str) -> Pair:
     columns = line.split("\t")
     if len(columns) != 2:
+        advice = "put one there" if len(columns) == 1 else "take the other columns out"
         raise ValueError(
             f"{where} must have one tab, between source and target, but it has "
-            f"{len(columns) - 1 or 'none'}: {shown(line)}; put one there, or take other columns out"
+            f"{len(columns) - 1 or 'none'}: {shown(line)}; {advice}"
         )
     source, target = map(normalise, columns)
     if not (source and target):
