@@ -14,6 +14,7 @@ import typer
 from transformer_lite import data, evaluation, runs
 from transformer_lite.checks import check_choice, check_one_of, printable, shortened
 from transformer_lite.data import encode_pairs
+from transformer_lite.data.own import task_of
 from transformer_lite.interop import load_marian, to_ctranslate2
 from transformer_lite.interop.ctranslate2 import Quantization
 from transformer_lite.reading import decode
@@ -108,13 +109,22 @@ def data_command(
 @app.command()
 def train(
     recipe: Annotated[
-        str,
-        typer.Argument(help=f"One of {', '.join(shipped_recipes())}, or the path of a TOML file."),
-    ],
+        str | None,
+        typer.Argument(
+            help=f"One of {', '.join(shipped_recipes())}, or the path of a TOML file; beside "
+            "--pairs it may be left out."
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Train on these pairs: a source text, a tab and its target on a line."),
+    ] = None,
     run: Annotated[
         Path | None,
         # torchrun takes --run for an abbreviation of an option of its own.
-        typer.Option("--run", "--run-folder", help="The run folder [default: runs/RECIPE]."),
+        typer.Option(
+            "--run", "--run-folder", help="The run folder [default: runs/RECIPE, runs/PAIRS]."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Train this many steps instead.")] = None,
@@ -131,9 +141,14 @@ def train(
 
     In several processes: torchrun --nproc-per-node 2 -m transformer_lite train pocket
 
+    On pairs of your own: transformer-lite train --pairs pairs.tsv
+
     Example: transformer-lite train pocket --run runs/my-pocket
     """
+    if recipe is None and pairs is None:
+        raise typer.BadParameter("name a recipe, or a file of your own with --pairs")
     with plain_errors():
+        recipe = recipe or "pairs"
         chosen = Recipe.load(recipe)
         given = {"steps": steps, "seed": seed, "precision": precision}
         changes: dict[str, Any] = {key: one for key, one in given.items() if one is not None}
@@ -141,7 +156,10 @@ def train(
         if compile:
             chosen = replace(chosen, machine=replace(chosen.machine, compile=True))
             changes["compile"] = True
-        folder = run or Path("runs") / Path(recipe).stem
+        if pairs is not None:
+            chosen = replace(chosen, task=task_of(pairs))
+            changes["pairs"] = pairs
+        folder = run or Path("runs") / (pairs or Path(recipe)).stem
         try:
             best = runs.train(chosen, folder, resume=resume, device=device)
         except KeyboardInterrupt:

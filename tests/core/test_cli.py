@@ -13,7 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from transformer_lite import Seq2Seq, Seq2SeqConfig, Translator, cli, runs
-from transformer_lite.data import CharacterTokenizer, load
+from transformer_lite.data import CharacterTokenizer, load, own
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.recipe import Recipe
 
@@ -129,6 +129,53 @@ def test_what_to_type_after_a_stop_repeats_the_options(
     assert others == {"resume": False, "device": "cuda"}
     typed = " ".join(str(one) for one in options)
     command = f"transformer-lite train {recipe_file} --run {tmp_path / 'run'} {typed}"
+    assert result.stderr.splitlines()[-1] == f"stopped; go on with: {command}"
+
+
+@pytest.fixture
+def own_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A reader's own file, in the folder that they work in."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("mine.tsv")
+    path.write_bytes(own.EXAMPLE.read_bytes())
+    return path
+
+
+def test_pairs_of_ones_own(own_pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = ("train", "--pairs", own_pairs, "--steps")
+    assert call(*training, 2).exit_code == 0
+    (own_pairs.parent / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    run = Path("../runs/mine")
+    scored = call("evaluate", "--model", run)
+    assert scored.exit_code == 0, scored.output
+    assert scored.stdout.startswith("pairs, test: 20 pairs") and "BLEU" in scored.stdout
+    unknown = call("translate", "--model", run, "Ich trinke Kakao.")
+    assert_one_line_of_error(unknown, "known words only, but it has 'kakao'; ", "use other words")
+    monkeypatch.chdir("..")
+    assert call(*training, 2, "--resume").exit_code == 0
+    own_pairs.write_bytes(own_pairs.read_bytes() + b"Hallo!\tHello!\n")
+    changed = call(*training, 2, "--resume")
+    assert_one_line_of_error(changed, f"{own_pairs.resolve()} must be as it was", "put it back")
+    assert_one_line_of_error(call("evaluate", "--model", "runs/mine"), "SHA-256", "put it back")
+
+
+def test_a_recipe_may_train_on_pairs_of_ones_own(own_pairs: Path, recipe_file: Path) -> None:
+    result = call("train", recipe_file, "--pairs", own_pairs, "--steps", 2)
+    assert result.exit_code == 0, result.output
+    recipe = json.loads(Path("runs/mine/recipe.json").read_text())
+    assert recipe["task"]["name"] == "pairs" and recipe["model"]["d_model"] == 16
+
+
+def test_what_to_type_after_a_stop_names_the_pairs(
+    own_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train", stopped)
+    result = call("train", "--pairs", own_pairs, "--steps", 5)
+    command = "transformer-lite train pairs --run runs/mine --steps 5 --pairs mine.tsv"
     assert result.stderr.splitlines()[-1] == f"stopped; go on with: {command}"
 
 

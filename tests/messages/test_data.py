@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from transformer_lite import data
-from transformer_lite.data import multi30k
+from transformer_lite.data import multi30k, own
 
 
 @pytest.fixture
@@ -100,3 +100,50 @@ def test_a_text_longer_than_a_batch() -> None:
     examples = [data.Example([4, 5, 2], [4])]
     with pytest.raises(ValueError, match=r"batch_tokens must be at least 3.* it is 2; raise it or"):
         data.epoch_batches(examples, batch_tokens=2, seed=0, epoch=0)
+
+
+BAD_PAIRS: dict[str, tuple[bytes, str]] = {
+    "no tab": (b"a\tb\n\nc d\n", "line 3 must have one tab, .* has none: 'c d'; put one there"),
+    "a third column": (b"a\tb\tc\n", r"line 1 must have one tab, .* has 2: .*; take the other"),
+    "no target": (b"a\tb\nc\t .\n", r"line 2 must have a word .* the target is empty: 'c.*; write"),
+    "no source": (b"\tb\n", "line 1 must have a word .* the source is empty"),
+    "another encoding": (
+        "a\tb\nk\u00e4se\tcheese\n".encode("latin-1"),
+        r"line 2 must be text in UTF-8, but byte 1 begins b'\\xe4.*; save the file as UTF-8",
+    ),
+    "an empty file": (b"", "must hold at least 20 different pairs, but it holds 0; write more"),
+    "one pair many times": (b"a\tb\n" * 99, "at least 20 different pairs, but it holds 1; write"),
+    "each word once": (
+        b"".join(b"s%d\tt%d\n" % (number, number) for number in range(30)),
+        "at least 2 pairs whose words .*, but it holds 0; write more pairs of the same words",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PAIRS)
+def test_a_bad_file_of_pairs(name: str, tmp_path: Path) -> None:
+    content, words = BAD_PAIRS[name]
+    path = tmp_path / "mine.tsv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words) as caught:
+        data.load("pairs", path=str(path))
+    assert str(caught.value).startswith(str(path))
+
+
+def test_no_file_of_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="must be a file of pairs, but it is a folder; give"):
+        data.load("pairs", path=str(tmp_path))
+    with pytest.raises(ValueError, match="must be a file of pairs, but there is no such file"):
+        data.load("pairs", path=str(tmp_path / "soup.tsv"))
+    monkeypatch.setattr(own, "MOST_BYTES", 99)
+    with pytest.raises(ValueError, match="must have at most 99 bytes, but it has more; cut it"):
+        data.load("pairs")
+
+
+def test_a_file_of_pairs_that_changed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.tsv"
+    path.write_bytes(own.EXAMPLE.read_bytes())
+    task = own.task_of(path)
+    path.write_bytes(own.EXAMPLE.read_bytes() + b"Hallo!\tHello!\n")
+    with pytest.raises(ValueError, match=r"as when training began, but it has .*; put it back as"):
+        data.load(**task)

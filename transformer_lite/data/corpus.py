@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 from transformer_lite.checks import check_keys, check_one_of, check_types
 from transformer_lite.data.multi30k import load_multi30k
+from transformer_lite.data.own import load_pairs
 from transformer_lite.data.pairs import Corpus
 from transformer_lite.data.pocket import label, load_pocket
 from transformer_lite.data.subword import SubwordTokenizer
@@ -24,6 +25,7 @@ LOADERS: dict[str, Callable[..., Corpus]] = {
     "dates": load_dates,
     "pocket": load_pocket,
     "multi30k": load_multi30k,
+    "pairs": load_pairs,
 }
 LABELS: dict[str, Callable[[str], str]] = {"pocket": label}  # corpora that few can read
 TOKENIZERS = {one.kind: one for one in (CharacterTokenizer, WordTokenizer, SubwordTokenizer)}

@@ -191,11 +191,22 @@ def _check_resumable(folder: Path, recipe: Recipe) -> None:
         old, new = read_json(folder / RECIPE), recipe.to_dict()
     except ValueError as error:
         raise RunError(f"{folder / RECIPE} is damaged: {error}; name another folder") from error
+    _check_same_pairs(folder, old.get("task"), new["task"])
     different = list(_differences(old, new))
     if different:
         raise RunError(
             f"{folder} holds a run of another recipe, and a resumed run must be the same one; "
             f"name another folder, or ask for what the run has: {'; '.join(different)}"
+        )
+
+
+def _check_same_pairs(folder: Path, old: Any, new: dict[str, Any]) -> None:
+    """Say of a file of pairs whose content alone is another that it changed."""
+    own = isinstance(old, dict) and "sha256" in old
+    if own and old != new and old | {"sha256": new.get("sha256")} == new:
+        raise RunError(
+            f"{new['path']} must be as it was when the run in {folder} began, but it has changed; "
+            "put it back, or name another folder and start without --resume"
         )
 
 
