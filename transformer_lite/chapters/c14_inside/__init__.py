@@ -1,0 +1,1 @@
+"""What chapter 14, looking inside, brings with it."""
