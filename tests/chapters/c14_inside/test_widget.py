@@ -72,6 +72,7 @@ def test_exactly_one_answer_is_right() -> None:
     page = small().shown["captions"][0]
     assert page["right"] == ["x", "y", "x", NONE, ".", NONE]
     assert page["offered"][2] == ["x", ".", NONE]  # y moves as much as x
+    assert page["offered"][5] == ["x", "y", ".", NONE]  # so do all here, but little
     for offered, right, moved in zip(page["offered"], page["right"], EXAMPLES.HIDDEN, strict=True):
         by_word = dict(zip(("x", "y", "."), moved, strict=False))
         most = [one for one in offered[:-1] if by_word[one] == max(moved[:-1]) >= CLEAR]

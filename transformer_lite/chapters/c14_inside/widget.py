@@ -26,7 +26,7 @@ COVERED = f"{TITLES[1]}: predict first"
 NOTE = (
     "Moves: the share of the next word's probability that goes elsewhere when the decoder may not "
     "look at that source word. In brackets: in how many rows a head's largest weight stands at the "
-    "word that moves most, <eos> left out."
+    "word that moves most, <eos> left out. A number behind a word is its place."
 )
 _MARGIN, _LINE, _LETTERS = 20, 20, 34  # of the still picture; as many letters fit one of its lines
 _NAME, _GROUND = 9, NEUTRAL + "40"  # letters of a token; the colour behind a cell
@@ -219,11 +219,11 @@ class _Caption:
         return self.source[words.index(max(words))] if max(words) >= CLEAR else NONE
 
     def _offered(self, row: int) -> list[str]:
-        """The word that moves most and the two, moving less, that get most weight; or none."""
+        """The word that moves most, and two others with most weight that are not right, too."""
         words, weights = self.hidden[row][:-1], self.maps[CROSS][-1][row]
         most = words.index(max(words))
-        others = (place for place in range(len(words)) if words[place] < max(words))
-        seen = sorted(others, key=lambda place: -weights[place])[:2]
+        wrong = [at for at, one in enumerate(words) if one < max(words[most], CLEAR) and at != most]
+        seen = sorted(wrong, key=lambda place: -weights[place])[:2]
         return [*(self.source[place] for place in sorted([most, *seen])), NONE]
 
     def _agreeing(self, cells: Grid) -> int:
