@@ -33,7 +33,7 @@ function makeMap({ width, left, top, pitch, air, across, ground }, colour, choos
         return line;
       });
       const frame = block(left - 2, top + pitch * chosen - 2, wide * columns.length + 2, pitch, "none");
-      frame.setAttribute("class", "chosen");
+      build(frame, { stroke: "var(--ink)", "stroke-width": 2 }, []);
       const name = makeSvg("text", { x: 0, y: 14, "font-weight": 600 }, title);
       element.replaceChildren(name, ...heads, ...lines, frame);
       const said = cells?.map((numbers, row) => {
@@ -47,36 +47,28 @@ function makeMap({ width, left, top, pitch, air, across, ground }, colour, choos
 
 // For each word of a row its weight, and below it what its absence moves.
 function makeBars({ width, left, pitch }, colours) {
-  const [step, full] = [pitch + 4, 100];
+  const step = pitch + 4; // and a pixel for a per cent
   const element = makeSvg("svg", { role: "img" });
   const ends = [width - 56, width - 2];
   return {
     element,
     show(title, names, ...numbers) {
       element.setAttribute("viewBox", `0 0 ${width} ${step * (names.length + 1) + 4}`);
-      const words = ["weight", "moves"].slice(0, numbers.length);
-      const number = (kind, percent) => (kind ? `${percent} %` : share(percent));
-      const parts = words.flatMap((word, kind) => [
-        block(ends[kind] - 46, step - 5, 46, 3, colours[kind]),
-        makeSvg("text", { x: ends[kind], y: 14, "text-anchor": "end" }, word),
-      ]);
-      const drawn = names.flatMap((name, at) => [
-        makeSvg("text", { x: left - 6, y: step * (at + 1) + 17, "text-anchor": "end" }, name),
-        ...numbers.flatMap((row, kind) => {
-          const y = step * (at + 1) + 3 + 9 * kind;
-          const place = { x: ends[kind], y: step * (at + 1) + 17, "text-anchor": "end" };
-          return [
-            block(left, y, (full * row[at]) / 100, 8, colours[kind]),
-            makeSvg("text", place, number(kind, row[at])),
-          ];
-        }),
-      ]);
-      const heard = names.map((name, at) =>
-        [name, ...numbers.map((row, kind) => `${words[kind]} ${number(kind, row[at])}`)].join(" "),
-      );
+      const words = (x, y, said) => makeSvg("text", { x, y, "text-anchor": "end" }, said);
+      const parts = [makeSvg("text", { x: 0, y: 14, "font-weight": 600 }, title)];
+      const heard = [...names];
+      names.forEach((name, at) => parts.push(words(left - 6, step * (at + 1) + 17, name)));
+      numbers.forEach((row, kind) => {
+        const [colour, head] = [colours[kind], ["weight", "moves"][kind]];
+        parts.push(block(ends[kind] - 46, step - 5, 46, 3, colour), words(ends[kind], 14, head));
+        row.forEach((percent, at) => {
+          const [y, said] = [step * (at + 1), kind ? `${percent} %` : share(percent)];
+          parts.push(block(left, y + 3 + 9 * kind, percent, 8, colour), words(ends[kind], y + 17, said));
+          heard[at] += ` ${head} ${said}`;
+        });
+      });
+      element.replaceChildren(...parts);
       element.setAttribute("aria-label", `${title}: ${heard.join("; ")}`);
-      const heading = makeSvg("text", { x: 0, y: 14, "font-weight": 600 }, title);
-      element.replaceChildren(heading, ...parts, ...drawn);
     },
   };
 }
@@ -102,7 +94,7 @@ function render({ model, el }) {
   );
   layers.forEach((layer) => layer.show(null));
   const counts = layers.flatMap(({ element }) =>
-    [...element.querySelectorAll("label")].map((one) => one.appendChild(make("small"))),
+    [...element.querySelectorAll("label")].map((one) => one.appendChild(make("small", { class: "quiet" }))),
   );
   const table = { class: "heads", role: "group", "aria-label": "Head" };
   const rowsOf = captions.map(({ axes }) =>

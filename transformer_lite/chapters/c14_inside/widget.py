@@ -126,21 +126,17 @@ class WeightAndInfluence(StillWidget):
     def still(self) -> str:
         """The map of the head, that of the influence below it, and the finding."""
         one, y, parts = self._captions[self.caption], _MARGIN, list[str]()
-
-        def write(words: str, **look: Any) -> None:
-            nonlocal y
-            for row in wrap(words, _LETTERS):
+        axes, cells = one.axes[self.attention], [self._weights()]
+        if self.attention == CROSS:
+            cells.append(one.hidden)
+        for title, numbers, colour in zip(TITLES, cells, (OUTPUT, INK), strict=False):
+            drawn = _map(title, axes, numbers, colour, self._row())
+            parts.append(f"<g transform='translate({_MARGIN} {y})'>{drawn}</g>")
+            y += _TOP + _ROW * len(axes[0]) + _LINE
+        for said in (self._setting(), self.finding(), *self._less()):
+            for row in wrap(said, _LETTERS):
                 y += _LINE
-                parts.append(text(_MARGIN, y, row, **look))
-
-        write(self._setting(), colour=QUIET)
-        maps = [self._weights(), one.hidden] if self.attention == CROSS else [self._weights()]
-        for title, cells, colour in zip(TITLES, maps, (OUTPUT, INK), strict=False):
-            drawn = _map(title, one.axes[self.attention], cells, colour, self._row())
-            parts.append(f"<g transform='translate({_MARGIN} {y + _LINE})'>{drawn}</g>")
-            y += _TOP + _ROW * len(one.axes[self.attention][0]) + 2 * _LINE
-        for words in (self.finding(), *self._less()):
-            write(words, weight=600)
+                parts.append(text(_MARGIN, y, row, colour=None if said[0] == "“" else QUIET))
         return card(_WIDTH + 2 * _MARGIN, y + _MARGIN, parts)
 
     def __repr__(self) -> str:
