@@ -33,7 +33,7 @@ def plan_table(project: Project, body: str, most: int) -> str:
     Raises:
         ExtensionError: no such chapter or slide, or a lecture takes more than `most` minutes.
     """
-    rows = ["| | chapters | minutes of slides |", "|---|---|---|"]
+    rows = ["| lecture | minutes of slides |", "|---|---|"]
     for number, lecture in enumerate(yaml.safe_load(body), 1):
         parts = [_part(project, name, left_out) for name, left_out in lecture.items()]
         minutes = sum(part[1] for part in parts)
@@ -42,7 +42,7 @@ def plan_table(project: Project, body: str, most: int) -> str:
                 f"lecture {number} must take at most {most} minutes, but it takes {minutes}: "
                 "leave slides out"
             )
-        rows.append(f"| {number} | {'<br>'.join(part[0] for part in parts)} | {minutes} |")
+        rows.append(f"| {'<br>'.join(part[0] for part in parts)} | {minutes} |")
     return "\n".join(rows)
 
 

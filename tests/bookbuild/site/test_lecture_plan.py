@@ -27,8 +27,8 @@ def project(tmp_path) -> Project:
 def test_minutes_are_added_up_without_what_is_left_out(project: Project) -> None:
     body = "- 01-first: [Middle]\n  02-next: []\n- 01-first: []\n"
     assert plan_table(project, body, 4).splitlines()[2:] == [
-        "| 1 | 01 {doc}`01-first`, without: Middle<br>02 {doc}`02-next` | 3 |",
-        "| 2 | 01 {doc}`01-first` | 4 |",
+        "| 01 {doc}`01-first`, without: Middle<br>02 {doc}`02-next` | 3 |",
+        "| 01 {doc}`01-first` | 4 |",
     ]
 
 
