@@ -135,8 +135,12 @@ def test_the_glossary_is_in_order_and_has_korean(soups: dict[str, BeautifulSoup]
     entries = soups["glossary.html"].select("dl.glossary dt")
     names = [entry.get_text().strip("#\n ") for entry in entries]
     assert names == sorted(names, key=str.lower)
-    meanings = {name: entry.find_next("dd").get_text() for name, entry in zip(names, entries)}
-    lacking = {name for name, text in meanings.items() if not re.match("[가-힣]", text.strip())}
+    meanings = [entry.find_next("dd").get_text().strip() for entry in entries]
+    lacking = {
+        name
+        for name, meaning in zip(names, meanings, strict=True)
+        if not re.match("[가-힣]", meaning)
+    }
     assert lacking == {"BLEU"}
 
 
