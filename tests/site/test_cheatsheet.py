@@ -52,7 +52,7 @@ def test_the_sheet_counts_parameters_as_the_package_does(
         "embeddings, output": count(model.source_embedding, model.target_embedding, model.output),
         "all": count(model),
     }
-    column = rows[""].index(name)
+    column = rows["part"].index(name)
     stated = {part: int(rows[part][column].replace(",", "")) for part in counted}
     assert stated == counted
 
@@ -62,7 +62,7 @@ def test_the_sheet_states_formulas_that_give_its_numbers(
     name: str, rows: dict[str, list[str]]
 ) -> None:
     sizes = {"D": MODELS[name].d_model, "F": MODELS[name].d_ff, "V": WORDS}
-    column = rows[""].index(name)
+    column = rows["part"].index(name)
     for formula, *numbers in rows.values():
         if formula.startswith("$"):
             text = re.sub(r"(?<=[\dA-Z])(?=[A-Z])", "*", formula.strip("$")).replace("^", "**")
