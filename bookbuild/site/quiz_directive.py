@@ -44,12 +44,13 @@ class QuizDirective(SphinxDirective):
         except ValueError as error:
             raise self.error(f"quiz {name!r}: {error}") from error
         self._refuse_second(name)
-        node = quiz_node("", classes=["quiz"], ids=[name])
+        node = quiz_node("", classes=["quiz"], ids=[name], names=[name])
         node += _part("<legend>", [self._words(quiz.question)], "</legend>")
         node += self._parse(quiz.details)
         for number, option in enumerate(quiz.options):
             node += self._option(name, number, option)
         self.set_source_info(node)
+        self.state.document.note_explicit_target(node)  # other pages refer to it by its name
         return [node]
 
     def _option(self, name: str, number: int, option: Option) -> nodes.Node:

@@ -131,6 +131,19 @@ def test_reference_has_every_module(root: Path, soups: dict[str, BeautifulSoup])
     assert documented <= modules
 
 
+def test_the_glossary_is_in_order_and_has_korean(soups: dict[str, BeautifulSoup]) -> None:
+    entries = soups["glossary.html"].select("dl.glossary dt")
+    names = [entry.get_text().strip("#\n ") for entry in entries]
+    assert names == sorted(names, key=str.lower)
+    meanings = [entry.find_next("dd").get_text().strip() for entry in entries]
+    lacking = {
+        name
+        for name, meaning in zip(names, meanings, strict=True)
+        if not re.match("[가-힣]", meaning)
+    }
+    assert lacking == {"BLEU"}
+
+
 def test_signatures_show_shapes(soups: dict[str, BeautifulSoup]) -> None:
     signature = soups["api/modules.html"].find(id="transformer_lite.masks.causal_mask")
     assert signature is not None
