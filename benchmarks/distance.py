@@ -1,17 +1,18 @@
-"""How far back can a layer learn to look? The stored runs of chapter 15.
+"""What a layer can learn to recall: from how far, and out of how many. Chapter 15's stored runs.
 
     python benchmarks/distance.py            # what is missing in the results file
     python benchmarks/distance.py --list     # which runs there are
 
-A string of `distance` + 1 random letters; the answer at its last place is its first letter. Every
-model has about 17,000 parameters and trains until it names 99 % of a batch of 512 new strings right,
-or for STEPS steps. Results go to transformer_lite/chapters/c15_why_self_attention/distance.json.
+Two tasks, `size` of each: "first", a string of `size` + 1 random letters, whose first letter is the
+answer at its last place; and "pairs", `size` names with a letter each and then one of the names,
+whose letter is the answer. Every model has about 17,000 parameters and trains until it gets 99 % of
+512 new strings right, or for `most` steps. Results go to
+transformer_lite/chapters/c15_why_self_attention/distance.json.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from typing import Any
 
@@ -25,33 +26,45 @@ from transformer_lite.scope import Scope
 from transformer_lite.transformer import EncoderLayer, TransformerConfig
 
 RESULTS = CHAPTERS / "c15_why_self_attention" / "distance.json"
-LETTERS, BATCH, STEPS, EVERY = 8, 64, 1500, 50
+LETTERS, NAMES, BATCH, EVERY = 8, 64, 64, 50
 PARAMETERS = 17_000
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One model at one distance."""
+    """One model in one task."""
 
+    task: str
     model: str
-    distance: int
+    size: int
     rate: float
     seed: int
+    most: int = 1000
 
 
 def settings() -> list[Setting]:
-    """Three seeds at one rate, and a seed at a lower and at a higher one."""
-    trials = ((2e-3, 1), (2e-3, 2), (2e-3, 3), (5e-4, 1), (8e-3, 1))
-    every = product(MODELS, (8, 16, 32, 64, 128), trials)
-    # 64 layers for 128 letters would take an hour.
-    left = [one for one in every if one[:2] != ("plain convolutions", 128)]
-    return [Setting(model, distance, rate, seed) for model, distance, (rate, seed) in left]
+    """All runs. The sizes of "first" are the worst for holes of 1, 2, 4, …: each must be used."""
+    tasks = [("first", size) for size in (3, 7, 15, 31, 63)]
+    tasks += [("pairs", size) for size in (2, 4, 8, 16, 32)]
+    found = product(tasks, MODELS, (2e-3, 8e-3), (1, 2, 3))
+    # More than 16 layers take too long.
+    runs = [
+        Setting(task, model, size, rate, seed)
+        for (task, size), model, rate, seed in found
+        if model != "plain convolutions" or size < 32
+    ]
+    longer = [
+        Setting("pairs", model, 4, 2e-3, seed, most=10_000)
+        for model in ("GRU", "dilated convolutions")
+        for seed in (1, 2, 3)
+    ]
+    return [*runs, *longer]
 
 
 class Recurrent(nn.Module):
     """One GRU layer."""
 
-    def __init__(self, width: int, distance: int) -> None:
+    def __init__(self, width: int, size: int) -> None:
         super().__init__()
         self.gru = nn.GRU(width, width, batch_first=True)
 
@@ -63,8 +76,8 @@ class Recurrent(nn.Module):
 class OpenGates(Recurrent):
     """The same, beginning with update gates that keep nearly everything."""
 
-    def __init__(self, width: int, distance: int) -> None:
-        super().__init__(width, distance)
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__(width, size)
         with torch.no_grad():  # r, z, n: as many numbers each
             self.gru.bias_hh_l0[width : 2 * width] += 4.0
 
@@ -89,24 +102,24 @@ class Convolutions(nn.Module):
         return x
 
 
-def plain(width: int, distance: int) -> Convolutions:
+def plain(width: int, size: int) -> Convolutions:
     """Kernels of 3, as many layers as it takes to reach over the distance."""
-    return Convolutions(width, [1] * -(-distance // 2), 3)
+    return Convolutions(width, [1] * -(-size // 2), 3)
 
 
-def dilated(width: int, distance: int) -> Convolutions:
+def dilated(width: int, size: int) -> Convolutions:
     """Kernels of 2 with holes of 1, 2, 4, …: the reach doubles with each layer."""
-    return Convolutions(width, [2**i for i in range(distance.bit_length())], 2)
+    return Convolutions(width, [2**i for i in range(size.bit_length())], 2)
 
 
 class SelfAttention(nn.Module):
     """One layer of the Transformer, with the positions of the paper."""
 
-    def __init__(self, width: int, distance: int) -> None:
+    def __init__(self, width: int, size: int) -> None:
         super().__init__()
         config = TransformerConfig(4, 4, d_model=width, heads=1, d_ff=4 * width, dropout=0.0)
         self.layer = EncoderLayer(config)
-        self.positions = sinusoidal(distance + 1, width)
+        self.positions = sinusoidal(size + 1, width)
 
     def forward(self, x: Tensor) -> Tensor:  # B n D
         """What each place gives, `B n D`."""
@@ -123,26 +136,42 @@ MODELS = {
 
 
 class Recaller(nn.Module):
-    """Embedding, one of MODELS, and the letter read from the last place."""
+    """Embeddings of names and letters, one of MODELS, and the letter read from the last place."""
 
-    def __init__(self, name: str, width: int, distance: int) -> None:
+    def __init__(self, name: str, width: int, size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(LETTERS, width)
-        self.inner = MODELS[name](width, distance)
+        self.names, self.letters = nn.Embedding(NAMES, width), nn.Embedding(LETTERS + 1, width)
+        self.inner = MODELS[name](width, size)
         self.norm, self.output = nn.LayerNorm(width), nn.Linear(width, LETTERS)
 
-    def forward(self, letters: Tensor) -> Tensor:  # B n
+    def forward(self, names: Tensor | None, letters: Tensor) -> Tensor:  # B n each
         """Logits of the letter, `B LETTERS`."""
-        return self.output(self.norm(self.inner(self.embedding(letters))[:, -1]))
+        x = self.letters(letters)  # B n D
+        x = x if names is None else x + self.names(names)
+        return self.output(self.norm(self.inner(x)[:, -1]))
 
 
-def build(name: str, distance: int) -> Recaller:
-    """The even width that comes nearest to PARAMETERS."""
+def draw(setting: Setting, count: int, generator: torch.Generator) -> tuple[Any, Tensor, Tensor]:
+    """Names or None, letters, `B n` each, and the answers, `B`."""
+    letters = torch.randint(LETTERS, (count, setting.size + 1), generator=generator)
+    if setting.task == "first":
+        return None, letters, letters[:, 0]
+    names = torch.rand(count, NAMES, generator=generator).argsort(1)[
+        :, : setting.size
+    ]  # all differ
+    asked = torch.randint(setting.size, (count, 1), generator=generator)
+    answers = letters.gather(1, asked)[:, 0]
+    letters[:, -1] = LETTERS  # no letter stands beside the name that is asked for
+    return torch.cat([names, names.gather(1, asked)], 1), letters, answers
+
+
+def build(name: str, size: int) -> Recaller:
+    """The even width that comes nearest to PARAMETERS beside the embeddings."""
 
     def misses(width: int) -> int:
-        return abs(count(Recaller(name, width, distance)) - PARAMETERS)
+        return abs(count(Recaller(name, width, size).inner) - PARAMETERS)
 
-    return Recaller(name, min(range(4, 97, 2), key=misses), distance)
+    return Recaller(name, min(range(4, 97, 2), key=misses), size)
 
 
 def count(model: nn.Module) -> int:
@@ -151,24 +180,23 @@ def count(model: nn.Module) -> int:
 
 
 def train(setting: Setting) -> Iterator[tuple[int, float]]:
-    """Train one, and yield steps and the share of new strings that it answers right."""
+    """Train one; yield its parameters, then steps and the share of new strings that are right."""
     torch.manual_seed(setting.seed)
-    model = build(setting.model, setting.distance)
-    yield count(model), 0.0
+    model = build(setting.model, setting.size)
+    yield count(model.inner), 0.0
     generator = torch.Generator().manual_seed(setting.seed)
-    draw = partial(torch.randint, 0, LETTERS, generator=generator)
     optimiser = torch.optim.Adam(model.parameters(), lr=setting.rate)
-    for step in range(1, STEPS + 1):
-        letters = draw((BATCH, setting.distance + 1))
-        loss = nn.functional.cross_entropy(model(letters), letters[:, 0])
+    for step in range(1, setting.most + 1):
+        names, letters, answers = draw(setting, BATCH, generator)
+        loss = nn.functional.cross_entropy(model(names, letters), answers)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         if step % EVERY == 0:
             with torch.no_grad():
-                test = draw((512, setting.distance + 1))
-                right = (model(test).argmax(-1) == test[:, 0]).float().mean().item()
+                names, letters, answers = draw(setting, 512, generator)
+                right = (model(names, letters).argmax(-1) == answers).float().mean().item()
             yield step, right
             if right >= 0.99:
                 return

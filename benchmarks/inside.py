@@ -15,10 +15,9 @@ BLEU (multi30k) of the test sentences, and of these
   the probability of the next word (half the sum of absolute differences). Hidden: the decoder's
   attentions may not look at it; replaced: another word stands in its place, a mean of three that
   are drawn (pocket: of the same kind). A map `agrees` where its largest weight stands at that token
-  (the rows' share; `<eos>` left out, and
-  for replacing words that have no other of their kind). `chance` names one at random, `diagonal` the one at the same
-  place, `least` is the share of rows where the least attended token moves more than the most
-  attended one;
+  (the rows' share; `<eos>` left out, and for replacing words that have no other of their kind).
+  `chance` names one at random, `diagonal` the one at the same place, `least` is the share of rows
+  where the least attended token moves more than the most attended one;
 - `written`: the tokens written most often, with their number, both agreements, the mean of the
   largest influence by hiding, and of the weight on `<eos>`.
 
@@ -33,6 +32,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -49,15 +49,23 @@ from transformer_lite.results import CHAPTERS
 from transformer_lite.runs import checkpoint
 from transformer_lite.runs.recipe import Recipe
 from transformer_lite.scope import AttentionRecord, Scope
-from transformer_lite.transformer import Transformer, TransformerMemory
+from transformer_lite.transformer import TransformerMemory
 from transformer_lite.translator import Translator
 
 RESULTS = CHAPTERS / "c14_inside" / "inside.json"
+WAYS = ("hiding", "replacing")
 RECORDED = {"encoder": "encoder.{}.self", "decoder": "decoder.{}.self", "cross": "decoder.{}.cross"}
 SUBJECTS = ("Ein Mann", "Eine Frau", "Ein Junge", "Ein Mädchen")
-WORN = ("einen Hut", "einen Helm", "einen Mantel", "ein Kleid", "ein Hemd", "eine Mütze", "eine Brille", "eine Jacke")
-CARRIED = ("einen Korb", "einen Hund", "einen Ball", "ein Kind", "ein Baby", "eine Leiter", "eine Tasche", "eine Kiste")
-SHOWN = ("Eine Frau trägt ein Kind.", "Zwei mittelgroße Hunde laufen über den Schnee.", "Ein Hund springt durch ein brennendes Hindernis.", "Ein Mann mit Hut spielt Gitarre auf der Straße.")
+WORN = ("einen Hut", "einen Helm", "einen Mantel", "ein Kleid", "ein Hemd")
+WORN += ("eine Mütze", "eine Brille", "eine Jacke")
+CARRIED = ("einen Korb", "einen Hund", "einen Ball", "ein Kind", "ein Baby")
+CARRIED += ("eine Leiter", "eine Tasche", "eine Kiste")
+SHOWN = (
+    "Eine Frau trägt ein Kind.",
+    "Zwei mittelgroße Hunde laufen über den Schnee.",
+    "Ein Hund springt durch ein brennendes Hindernis.",
+    "Ein Mann mit Hut spielt Gitarre auf der Straße.",
+)
 
 
 @dataclass(frozen=True)
@@ -132,12 +140,14 @@ def head_costs(translator: Translator, corpus: data.Corpus, score: Any) -> list[
     for name, attention in attentions(translator.model).items():
         for head in range(attention.heads):
             with heads_off(attention, head):
-                rows.append({
-                    "attention": name,
-                    "head": head,
-                    "loss": round(loss() - whole, 4),
-                    "without": score(1000),
-                })
+                rows.append(
+                    {
+                        "attention": name,
+                        "head": head,
+                        "loss": round(loss() - whole, 4),
+                        "without": score(1000),
+                    }
+                )
     return rows
 
 
@@ -161,7 +171,7 @@ def removals(
 
 
 @torch.no_grad()
-def forced(model: Transformer, memory: TransformerMemory, written: Tensor) -> Tensor:  # B T
+def forced(model: Any, memory: TransformerMemory, written: Tensor) -> Tensor:  # B T
     """Probabilities of the next word behind each beginning, `B T V`."""
     state, rows = model.start(memory), []
     for token in written.T:
@@ -232,16 +242,20 @@ def influence(translator: Translator, corpus: data.Corpus, setting: Setting) -> 
             named |= {f"cross {number} head {head}": one[head] for head in range(len(one))}
         for name, weights in named.items():
             pointed, among = weights[:, :-1].argmax(-1), weights[:, columns].argmax(-1)
-            hits = zip((pointed == by_hiding).tolist(), (among == by_replacing).tolist())
-            tally.setdefault(name, []).extend(hits)
+            hits = torch.stack([pointed == by_hiding, among == by_replacing], 1).tolist()
+            tally.setdefault(name, []).extend(map(tuple, hits))
         low = hidden_words.gather(1, mean[:, :-1].argmin(-1, keepdim=True))
         high = hidden_words.gather(1, mean[:, :-1].argmax(-1, keepdim=True))
         least += (low > high)[:, 0].tolist()
         for t, token in enumerate(translator.target.tokens(example.target)):
-            row = [*tally["mean"][len(tally["mean"]) - len(hidden) + t], hidden[t].max(), mean[t, -1]]
+            row = [
+                *tally["mean"][len(tally["mean"]) - len(hidden) + t],
+                hidden[t].max(),
+                mean[t, -1],
+            ]
             words.setdefault(token, []).append(tuple(map(float, row)))
     shares = {
-        name: dict(zip(("hiding", "replacing"), [round(fmean(one), 4) for one in zip(*hits)]))
+        name: {way: round(fmean(hit[i] for hit in hits), 4) for i, way in enumerate(WAYS)}
         for name, hits in tally.items()
     }
     common = sorted(words, key=lambda token: -len(words[token]))[:20]
@@ -253,14 +267,17 @@ def influence(translator: Translator, corpus: data.Corpus, setting: Setting) -> 
         "least": round(fmean(least), 4),
         "hiding_and_replacing": round(fmean(both), 4),
         "written": {
-            token: [len(words[token]), *(round(fmean(one), 3) for one in zip(*words[token]))]
+            token: [
+                len(words[token]),
+                *(round(fmean(one), 3) for one in zip(*words[token], strict=True)),
+            ]
             for token in common
         },
     }
 
 
 @torch.no_grad()
-def look(model: Transformer, example: Example) -> tuple[dict[str, Tensor], Tensor]:
+def look(model: Any, example: Example) -> tuple[dict[str, Tensor], Tensor]:
     """Every map, `H T S`, and what hiding each source token moves, `T S`."""
     batch, record = collate([example]), AttentionRecord()
     model.features(batch.source, batch.source_mask, batch.target_in, record)
@@ -275,7 +292,7 @@ def look(model: Transformer, example: Example) -> tuple[dict[str, Tensor], Tenso
 
 @torch.no_grad()
 def replace_each(
-    model: Transformer,
+    model: Any,
     example: Example,
     columns: list[int],
     instead: dict[int, list[int]],
@@ -286,7 +303,9 @@ def replace_each(
     for j in columns:
         choices = instead[example.source[j]]
         for other in (generator.choice(choices) for _ in range(3)):
-            variants.append(Example([*example.source[:j], other, *example.source[j + 1 :]], example.target))
+            variants.append(
+                Example([*example.source[:j], other, *example.source[j + 1 :]], example.target)
+            )
     batch = collate(variants)
     memory = model.encode(batch.source, batch.source_mask)
     found = forced(model, memory, batch.target_in[:, : len(example.target)])  # 1 + 3 columns T V
@@ -321,7 +340,7 @@ def alignment_errors(translator: Translator, corpus: data.Corpus) -> dict[str, f
 
 
 @torch.no_grad()
-def climb(model: Transformer, text_ids: Tensor) -> list[Tensor]:
+def climb(model: Any, text_ids: Tensor) -> list[Tensor]:
     """The sentence's vectors after 0, 1, … layers of the encoder, `1 S D` each."""
     states = [model.embed(model.source_embedding, text_ids, "source")]
     for layer in model.encoder.layers:
@@ -346,40 +365,35 @@ def finish(translator: Translator, x: Tensor, layers: int) -> str:
     return translator.target.decode(ids)
 
 
-def patched(seed: int) -> dict[str, Any]:
-    """One row of a caption put into another that differs in its noun, after 0 to 3 layers."""
+def patched(seed: int) -> list[dict[str, Any]]:
+    """One row of a caption put into another that differs in its noun, after 0 to 3 layers.
+
+    Only pairs that the model translates with "carrying" and "wearing"; "control" takes the row of
+    the verb from one more caption with "carrying", where there is one.
+    """
     translator = trained(Setting("multi30k", seed))
     model, cases = translator.model.eval(), []
-    for subject in SUBJECTS:
-        for worn in WORN:
-            for carried in CARRIED:
-                ids = [
-                    torch.tensor([[*translator.source.encode(f"{subject} trägt {what}."), EOS]])
-                    for what in (worn, carried)
-                ]
-                if worn.split()[0] != carried.split()[0] or ids[0].shape != ids[1].shape:
-                    continue
-                if int((ids[0] != ids[1]).sum()) != 1:
-                    continue
-                wears, carries = (climb(model, one) for one in ids)
-                texts = finish(translator, wears[0], 0), finish(translator, carries[0], 0)
-                if "wearing" not in texts[0] or "carrying" not in texts[1]:
-                    continue
-                tokens = translator.source.tokens(ids[0][0].tolist())
-                rows = {
-                    "verb": next(i for i, token in enumerate(tokens) if "trägt" in token),
-                    "noun": int((ids[0] != ids[1]).nonzero()[0, 1]),
-                }
-                became = {
-                    name: [put(translator, carries, wears, row, layer) for layer in range(4)]
-                    for name, row in rows.items()
-                }
-                cases.append({
-                    "carried": f"{subject} trägt {carried}.",
-                    "worn": f"{subject} trägt {worn}.",
-                    "writes": [texts[1], texts[0]],
-                    **became,
-                })
+    for subject, worn, carried in product(SUBJECTS, WORN, CARRIED):
+        others = [what for what in CARRIED if what != carried]
+        texts = [f"{subject} trägt {what}." for what in (carried, worn, *others)]
+        ids = [torch.tensor([[*translator.source.encode(text), EOS]]) for text in texts]
+        fits = [one.shape == ids[0].shape and int((one != ids[0]).sum()) == 1 for one in ids]
+        writes = [translator(text) for text in texts]
+        if not (fits[1] and "carrying" in writes[0] and "wearing" in writes[1]):
+            continue
+        third = next((i for i in range(2, len(ids)) if fits[i] and "carrying" in writes[i]), None)
+        into, taken = climb(model, ids[0]), climb(model, ids[1])
+        tokens = translator.source.tokens(ids[0][0].tolist())
+        verb = next(i for i, token in enumerate(tokens) if "trägt" in token)
+        noun = int((ids[0] != ids[1]).nonzero()[0, 1])
+        sources = {"verb": (taken, verb), "noun": (taken, noun)}
+        if third is not None:
+            sources["control"] = climb(model, ids[third]), verb
+        became = {
+            name: [put(translator, into, other, row, layer) for layer in range(len(into))]
+            for name, (other, row) in sources.items()
+        }
+        cases.append({"carried": texts[0], "worn": texts[1], "writes": writes[:2], **became})
     return cases
 
 
@@ -394,13 +408,13 @@ def put(
 
 def shown() -> list[dict[str, Any]]:
     """For the widget: maps and influence in per cent, and translations without each head."""
-    translator, found = trained(Setting("multi30k", 1)), []
+    translator, found = trained(Setting("multi30k", 1)), list[dict[str, Any]]()
     for text in SHOWN:
         ids = [*translator.source.encode(text), EOS]
         hypothesis = evaluation.decode_all(translator.model, [Example(ids, [])])[0]
         example = Example(ids, [*hypothesis.tokens, EOS])
         maps, hidden = look(translator.model, example)
-        without = {}
+        without: dict[str, list[str]] = {}
         for name, attention in attentions(translator.model).items():
             without[name] = []
             for head in range(attention.heads):
@@ -410,15 +424,17 @@ def shown() -> list[dict[str, Any]]:
             name: maps[RECORDED[name.split()[0]].format(int(name.split()[1]) - 1)]
             for name in without
         }
-        found.append({
-            "german": text,
-            "source": translator.source.tokens(ids),
-            "target": translator.target.tokens(example.target),
-            "translation": translator(text),
-            "maps": {name: percent(one) for name, one in stack_maps.items()},
-            "hidden": percent(hidden),
-            "without": without,
-        })
+        found.append(
+            {
+                "german": text,
+                "source": translator.source.tokens(ids),
+                "target": translator.target.tokens(example.target),
+                "translation": translator(text),
+                "maps": {name: percent(one) for name, one in stack_maps.items()},
+                "hidden": percent(hidden),
+                "without": without,
+            }
+        )
     return found
 
 

@@ -18,7 +18,7 @@ BOOK = Path(__file__).resolve().parents[2] / "book"
     "name",
     [
         "04-queries-keys-values", "05-positions", "06-multi-head", "07-masks", "11-training",
-        "12-debugging", "13-decoding",
+        "12-debugging", "13-decoding", "16-translation",
     ],
 )  # fmt: skip
 def test_quoted_captions_are_in_the_corpus(name: str) -> None:
