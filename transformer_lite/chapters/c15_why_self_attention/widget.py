@@ -20,7 +20,7 @@ from transformer_lite.widgets.frames import (
 )
 
 LENGTHS = tuple(2**power for power in range(4, 15))
-WIDTHS = (64, 128, 256, 512, 1024)
+WIDTHS = (64, 128, 256, 512)
 KERNEL, WINDOW = 3, 64
 MULTIPLY_ADDS = "multiply-adds"
 STEPS = "steps one after another"
@@ -53,8 +53,8 @@ FINDINGS = {
 }
 # In pixels: the words of the first row, from row to row, the height of a bar; the same of the parts
 # of self-attention; from words to their bar, and where formulas begin.
-_FIRST, _ROW, _THICK = 56, 40, 12
-_PART, _NEXT, _THIN = 244, 30, 6
+_FIRST, _ROW, _THICK = 54, 34, 10
+_PART, _NEXT, _THIN = 212, 25, 5
 _DOWN, _FORMULA = 5, 130
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
