@@ -231,7 +231,7 @@ class CTranslate2:
         self._words = words.tokens(range(VOCABULARY))
         self._ids = {word: index for index, word in enumerate(self._words)}
         with TemporaryDirectory() as folder:
-            saved = SavedModel(Ours().model, words, words, longest_source=256, task={})
+            saved = SavedModel(Ours().model, words, words, longest_source=256)
             to_ctranslate2(saved, folder, self.quantization)
             self._translator = ctranslate2.Translator(
                 folder, inter_threads=1, intra_threads=torch.get_num_threads()

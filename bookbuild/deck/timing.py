@@ -6,7 +6,7 @@ from pathlib import Path
 from bookbuild.source import SourceError, read_cells
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_MINUTES = re.compile(rf"\b({'|'.join(_NUMBERS)}) minutes?\b", re.IGNORECASE)
+_MINUTES = re.compile(rf"(?<![\w-])({'|'.join(_NUMBERS)}) minutes?\b", re.IGNORECASE)
 _HEADING = re.compile(r"#+ +(.+)")
 
 

@@ -97,6 +97,8 @@ def _section(topic: str, exercises: list[Exercise]) -> str:
 def _list_exercises(app: Sphinx, page: str, source: list[str]) -> None:
     def tables(found: re.Match[str]) -> str:
         chapters = Project(Path(app.srcdir).parent).chapters
+        for path in chapters:
+            app.env.note_dependency(str(path))
         return index_tables(
             [one for path in chapters for one in read_exercises(path)], found["body"]
         )

@@ -63,9 +63,13 @@ def _part(project: Project, name: str, left_out: list[str]) -> tuple[str, int]:
 
 def _list_lectures(app: Sphinx, page: str, source: list[str]) -> None:
     project = Project(Path(app.srcdir).parent)
-    source[0] = _PLAN.sub(
-        lambda found: plan_table(project, found["body"], int(found["most"])), source[0]
-    )
+
+    def table(found: re.Match[str]) -> str:
+        for path in project.chapters:
+            app.env.note_dependency(str(path))
+        return plan_table(project, found["body"], int(found["most"]))
+
+    source[0] = _PLAN.sub(table, source[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -127,7 +127,8 @@ def test_at_least_twelve_date_formats_all_used() -> None:
         (
             "pockets",
             {},
-            "name must be one of 'copy', 'reverse', 'lookup', 'dates', 'pocket', 'multi30k', but",
+            "name must be one of 'copy', 'reverse', 'lookup', 'dates', 'pocket', 'multi30k', "
+            "'pairs', but",
         ),
     ],
 )

@@ -136,7 +136,7 @@ def same_as(page: Any, widget: WeightAndInfluence) -> None:
     )
     assert said[0] == titles[0]
     assert len(said) == (3 if widget.attention == "cross" else 2)
-    shapes = page.locator(".pictures svg:visible:not(:last-of-type) .row rect").evaluate_all(
+    shapes = page.locator(".pictures svg:visible:not(:last-of-type) .asks rect").evaluate_all(
         "all => all.map((one) => ['x', 'y', 'width', 'height'].map((n) => +one.getAttribute(n)))"
     )
     drawn = re.findall(r"<rect x='(\S+)' y='(\S+)' width='(\S+)' height='(\S+)'", widget.still())
@@ -186,7 +186,7 @@ def test_predict_once_then_choose(show: Any) -> None:
         widget.head = "layer 3, head 4"
         same_as(page, widget)
         assert "✗ You predicted y" in status.inner_text()  # it is about the word
-        page.locator(".row").nth(4).click()
+        page.locator(".asks").nth(4).click()
         widget.row = 5
         same_as(page, widget)
         assert "predicted" not in status.inner_text()

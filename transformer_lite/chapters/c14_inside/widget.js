@@ -28,7 +28,7 @@ function makeMap({ width, left, top, pitch, air, across, ground }, colour, choos
           const high = Math.round((full * percent) / 100);
           drawn.push(block(x(column), y + full - high, wide - air, high, colour));
         });
-        const line = makeSvg("g", { class: "row" }, makeSvg("text", look, name), ...drawn);
+        const line = makeSvg("g", { class: "asks" }, makeSvg("text", look, name), ...drawn);
         line.addEventListener("click", () => choose(row + 1));
         return line;
       });
