@@ -127,8 +127,9 @@ def counts(length: int, width: int) -> dict[str, Counts]:
     """What one layer over `length` words of `width` numbers needs, by what is counted.
 
     Multiply-adds are those of matrix products alone: a GRU has six matrices of D × D, two gates and
-    a proposal times input and state; a convolution one for each word that it sees. The path leads from the
-    first word to the last in a causal layer, where a word sees only itself and those before it.
+    a proposal times input and state; a convolution one for each word that it sees. The path leads
+    from the first word to the last in a causal layer, where a word sees only itself and those
+    before it.
     Numbers kept are attention weights, or the state; one pair of words is one weight.
 
     After Table 1 of Vaswani et al. (2017), with constant factors.
