@@ -15,8 +15,9 @@ from transformer_lite.chapters.c06_multi_head.exercises import (
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
 def test_multi_head_is_torch(heads: int) -> None:
-    x, y, matrices = torch.randn(2, 3, 8), torch.randn(2, 5, 8), torch.randn(4, 8, 8)
-    layer = nn.MultiheadAttention(8, heads, bias=False, batch_first=True).requires_grad_(False)
+    x, y, matrices = (torch.randn(*size).double() for size in ((2, 3, 8), (2, 5, 8), (4, 8, 8)))
+    layer = nn.MultiheadAttention(8, heads, bias=False, batch_first=True).double()
+    layer.requires_grad_(False)
     *projections, W_O = matrices.mT
     layer.load_state_dict({"in_proj_weight": torch.cat(projections), "out_proj.weight": W_O})
     torch.testing.assert_close(MULTI_HEAD.reference(x, y, *matrices, heads), layer(x, y, y)[0])

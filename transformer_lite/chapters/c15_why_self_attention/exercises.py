@@ -19,13 +19,12 @@ def steps_to_reach(sees: Bool[Tensor, "S S"]) -> Int[Tensor, "S S"]:
     size = len(sees)
     layers = torch.full((size, size), -1)
     for place in range(size):
-        known, depth = {place}, 0
-        while known:
+        known = {place}
+        for depth in range(size):
             for other in known:
                 layers[place, other] = depth
             near = {s for middle in known for s in range(size) if sees[middle, s]}
             known = {s for s in near if layers[place, s] < 0}
-            depth += 1
     return layers
 
 
