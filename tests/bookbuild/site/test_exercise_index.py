@@ -63,5 +63,7 @@ def test_an_exercise_without_measure_is_an_error(chapter: Path) -> None:
 
 
 def test_every_exercise_of_the_course_is_found() -> None:
-    for path in (Path(__file__).parents[3] / "book").glob("[0-9][0-9]-*.md"):
+    chapters = list((Path(__file__).parents[3] / "book").glob("[0-9][0-9]-*.md"))
+    assert len(chapters) == 16
+    for path in chapters:
         assert len(read_exercises(path)) == path.read_text("utf-8").count("{exercise-start}")
